@@ -18,23 +18,32 @@ BUILD_PACKAGES=(
 
 # What cruxd lives among.
 RUN_PACKAGES=(
-    systemd systemd-sysv systemd-container libpam-systemd dbus polkitd containerd runc crun
+    systemd systemd-sysv systemd-container passwd libpam-systemd dbus polkitd containerd runc crun
 )
 
 # What checks it: other compilers and checkers, other readers of what it writes, and tools to look around with.
 TEST_PACKAGES=(
     clang libclang-rt-dev clang-format clang-tidy libasan8 libubsan1 valgrind gdb strace shellcheck
-    golang-github-containerd-containerd-dev
     python3 jq socat netcat-openbsd curl skopeo podman docker-registry busybox-static
     attr libcap2-bin iproute2 procps less man-db zstd git ca-certificates
 )
+
+# containerd's .proto files, which cruxd's are checked against. Only unpacked: what these packages depend on is most
+# of Go's world, gigabytes that nothing here reads.
+proto_packages() {
+    case $1 in
+    trixie) echo golang-github-containerd-containerd-dev ;;
+    *) echo golang-github-containerd-containerd-api-dev ;;
+    esac
+}
 
 # Services that would only make noise, or that a test starts itself when it wants them.
 MASKED_UNITS=(
     docker-registry.service console-getty.service
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer man-db.timer
     podman.service podman.socket podman-auto-update.service podman-auto-update.timer podman-restart.service
-    podman-clean-transient.service
+    podman-clean-transient.service netavark-dhcp-proxy.service netavark-dhcp-proxy.socket
+    dev-hugepages.mount
 )
 
 tree_mmdebstrap_options() {
@@ -47,6 +56,8 @@ tree_mmdebstrap_options() {
     if [[ $suite != trixie ]]; then
         printf '%s\n' --aptopt='Acquire::Check-Valid-Until "false"'
     fi
+    # shellcheck disable=SC2016 # $1 is for the hook's shell: the tree.
+    printf '%s\n' --customize-hook='chroot "$1" sh -ec "cd /tmp; apt-get download $PROTOS; dpkg -x *.deb /; rm *.deb"'
     local IFS=,
     printf '%s\n' "--include=${BUILD_PACKAGES[*]},${RUN_PACKAGES[*]},${TEST_PACKAGES[*]}"
 }
@@ -79,7 +90,7 @@ tree_finish() {
 tree_path() {
     local suite=$1 hash
     hash=$({
-        printf '%s\n' "$suite" "$MIRROR" "${MASKED_UNITS[@]}"
+        printf '%s\n' "$suite" "$MIRROR" "$(proto_packages "$suite")" "${MASKED_UNITS[@]}"
         tree_mmdebstrap_options "$suite"
         declare -f tree_finish
     } | sha256sum)
@@ -111,9 +122,10 @@ tree_make() {
     say "making the Debian tree of $suite in $path (once; some minutes)"
     mapfile -t options < <(tree_mmdebstrap_options "$suite")
     # In a mount namespace of its own: whatever way it ends, its mounts of /proc and /sys end with it.
-    interruptible unshare --mount --propagation private \
-        mmdebstrap "${options[@]}" "$suite" "$aside" "$MIRROR" >&2 </dev/null || return 1
-    tree_finish "$aside" || return 1
+    PROTOS=$(proto_packages "$suite") interruptible unshare --mount --propagation private \
+        mmdebstrap "${options[@]}" "$suite" "$aside" "$MIRROR" >&2 </dev/null ||
+        die "could not make the tree of $suite"
+    tree_finish "$aside"
     mv -T "$aside" "$path"
     tree_drop_others "$suite" "$path"
     exec {lock}>&-
