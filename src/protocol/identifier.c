@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocol/identifier.h"
+
+#include "base/string-util.h"
+#include "protocol/limits.h"
+
+static bool is_alphanumeric(char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool identifier_is_valid(const char *s) {
+        bool separated = true; /* an identifier begins and ends with a letter or digit, and has no two
+                                  separators in a row */
+        size_t n = 0;
+
+        for (; s[n]; n++) {
+                if (is_alphanumeric(s[n]))
+                        separated = false;
+                else if (separated || !strchr("._-", s[n]))
+                        return false;
+                else
+                        separated = true;
+        }
+        return !separated && n <= IDENTIFIER_MAX;
+}
+
+int container_id_from_string(const char *s, const char *member, char **ret, Error *error) {
+        _cleanup_free_ char *id = strdup(s);
+
+        if (!id)
+                return error_oom(error);
+        for (char *c = id; *c; c++)
+                if (*c == '/')
+                        *c = '-';
+        if (strlen(id) > IDENTIFIER_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "member \"%s\": \"%.80s…\" is longer than %u bytes", member, s,
+                                 IDENTIFIER_MAX);
+        if (!identifier_is_valid(id))
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "member \"%s\": \"%s\" is no identifier (letters and digits, single . _ - "
+                                 "or / between them)",
+                                 member, s);
+        *ret = TAKE_PTR(id);
+        return 0;
+}
+
+int image_name_from_parts(const char *ref, const char *version, char **ret, Error *error) {
+        _cleanup_free_ char *name = format_string("%s:%s", ref, version);
+
+        if (!name)
+                return error_oom(error);
+        if (strlen(name) > IMAGE_NAME_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "image name \"%.80s…\" is longer than %u bytes", name, IMAGE_NAME_MAX);
+        for (const unsigned char *c = (const unsigned char *) name; *c; c++)
+                if (*c <= ' ' || *c == 0x7f)
+                        return error_set(
+                                error, ERROR_INVALID_ARGUMENT,
+                                "image name \"%s\" must not contain white space or control characters", name);
+        *ret = TAKE_PTR(name);
+        return 0;
+}

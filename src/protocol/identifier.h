@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/error.h"
+#include "base/macro.h"
+
+/* Whether containerd takes it as an identifier: `[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*`, IDENTIFIER_MAX bytes at
+ * most. */
+bool identifier_is_valid(const char *s) _pure_;
+
+/* The container's id that a client's id means: every '/' made '-'. ERROR_INVALID_ARGUMENT, naming `member`
+ * and the id, for what is no identifier then. *ret is the caller's to free. */
+int container_id_from_string(const char *s, const char *member, char **ret, Error *error);
+
+/* An image's name in containerd, `ref:version`, taken as it stands. ERROR_INVALID_ARGUMENT where it would
+ * hold white space or control characters or be over IMAGE_NAME_MAX. *ret is the caller's to free. */
+int image_name_from_parts(const char *ref, const char *version, char **ret, Error *error);
