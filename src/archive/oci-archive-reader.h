@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* An image in a tar: an OCI image layout or what `docker save` writes, plain, gzip- or zstd-compressed. It is
+ * read through once; what was found is a table from digest to place, and blobs are read from there at will. A
+ * compressed archive, or one that comes through a pipe, is unpacked into an unnamed file first.
+ *
+ * Nothing of an archive is unpacked by its names. Entries that are neither files nor links to files of the
+ * archive are passed over. Of two files of one name the later counts, as when unpacking; two index.json,
+ * oci-layout or manifest.json are refused. */
+
+#include <stdint.h>
+
+#include "archive/sink.h"
+#include "oci/image.h"
+
+#define ARCHIVE_ENTRIES_MAX 65536 /* of all kinds */
+#define ARCHIVE_PATH_MAX 1024     /* bytes of a name that is looked at; longer ones are passed over */
+#define ARCHIVE_SPOOL_MAX GIB(64) /* default bound of the unpacked size of a compressed archive */
+#define ARCHIVE_IMAGES_MAX 256    /* images of one archive */
+#define ARCHIVE_LINK_DEPTH_MAX 8  /* links to links */
+
+typedef struct ArchiveReader ArchiveReader;
+
+typedef struct ArchiveReaderOptions {
+        int spool_dir_fd;   /* where to unpack (O_TMPFILE); AT_FDCWD: /var/tmp */
+        uint64_t spool_max; /* bytes; 0: ARCHIVE_SPOOL_MAX */
+        CancelFlag *cancelled;
+} ArchiveReaderOptions;
+
+typedef struct ArchiveImage {
+        char *name; /* full name where the archive tells ("docker.io/library/alpine:3.20"), or NULL; owned */
+        Descriptor descriptor; /* of an index or manifest; of ARCHIVE_IMAGES_MAX at most */
+} ArchiveImage;
+
+/* Reads the archive's table. `fd` is read from offset 0 where it can seek, else from where it stands; it
+ * stays the caller's and must live as long as the reader. ERROR_UNSUPPORTED for what is no archive of an
+ * image, ERROR_INVALID_ARGUMENT for a damaged one. */
+int archive_reader_new(int fd, const ArchiveReaderOptions *options, ArchiveReader **ret, Error *error);
+ArchiveReader *archive_reader_free(ArchiveReader *reader);
+DEFINE_CLEANUP(ArchiveReader *, archive_reader_free);
+
+/* All images of the archive. They belong to the reader. */
+const ArchiveImage *archive_reader_images(const ArchiveReader *reader, size_t *ret_n);
+
+/* The one image: that of this name, or with NULL the only one (several manifests of one name for different
+ * platforms are one image: then the descriptor is of the archive's index.json itself). ERROR_NOT_FOUND, or
+ * ERROR_INVALID_ARGUMENT where there are several to choose from. The descriptor is borrowed. */
+int archive_reader_image(const ArchiveReader *reader, const char *name, const Descriptor **ret, Error *error);
+
+/* Whether a blob is in the archive, and its size. */
+bool archive_reader_has(const ArchiveReader *reader, const Digest *digest, uint64_t *ret_size);
+
+/* Streams a blob into the sink. Size and digest are verified: at a mismatch the sink has got bytes, and the
+ * call fails with ERROR_INVALID_ARGUMENT. -ENOENT (ERROR_NOT_FOUND) for a blob that is not there. */
+int archive_reader_read(ArchiveReader *reader, const Descriptor *descriptor, const Sink *sink, Error *error);
+
+/* The same into memory, for documents; an ImageFetch, with the reader as userdata. */
+int archive_reader_fetch(void *reader, const Descriptor *descriptor, Buffer *ret, Error *error);
