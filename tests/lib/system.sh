@@ -94,10 +94,10 @@ system_reserve() {
     exec {lock}>&-
 }
 
-# system_boot [owned]: boots $SUITE as $NAME with $OUT and $BOOT_OPTIONS (see testbed). An owned one ends with this
-# process, however that ends.
+# system_boot: boots $SUITE as $NAME with $OUT and $BOOT_OPTIONS (see testbed). With an $OWNER it ends when that process
+# does, however that ends.
 system_boot() {
-    local owned=${1-} tree start=(setsid) launcher scratch
+    local tree start=(setsid) launcher scratch
     need_commands systemd-nspawn=systemd-container setpriv=util-linux nsenter=util-linux
     tree=$(tree_path "$SUITE")
     system_reserve
@@ -109,14 +109,13 @@ system_boot() {
     : >"$STATE/$NAME/console"
     scratch=$(system_scratch "$NAME")
 
-    [[ -z $owned ]] || start+=(setpriv --pdeathsig TERM)
     if [[ -d /run/systemd/system ]]; then
         # systemd owns the cgroups here: this is how one of them is asked for.
         start+=(systemd-run --quiet --scope --property=Delegate=yes --unit="cruxd-testbed-$NAME" --)
     fi
     start+=(unshare --mount --propagation private)
     RUNNING=$NAME
-    "${start[@]}" "$PROJECT/tests/lib/keeper" "$NAME" "$tree" "$scratch" \
+    "${start[@]}" "$PROJECT/tests/lib/keeper" "$NAME" "$tree" "$scratch" "${OWNER:-0}" \
         --bind-ro="$PROJECT:/src" --bind="$OUT:/out" "${BOOT_OPTIONS[@]}" \
         </dev/null >>"$STATE/$NAME/console" 2>&1 &
     launcher=$!

@@ -97,6 +97,9 @@ tree_path() {
     printf '%s/trees/%s-%s\n' "$CACHE" "$suite" "${hash:0:12}"
 }
 
+# The status of a testbed that could not get a suite's packages, as sysexits.h has it. Not our fault, perhaps.
+EX_TEMPFAIL=75
+
 # tree_make SUITE: makes the tree unless it is there. It is made aside and renamed, so that what has the name is
 # whole; what an earlier run left unfinished is swept, which the lock makes safe.
 tree_make() {
@@ -124,7 +127,7 @@ tree_make() {
     # In a mount namespace of its own: whatever way it ends, its mounts of /proc and /sys end with it.
     PROTOS=$(proto_packages "$suite") interruptible unshare --mount --propagation private \
         mmdebstrap "${options[@]}" "$suite" "$aside" "$MIRROR" >&2 </dev/null ||
-        die "could not make the tree of $suite"
+        { say "could not make the tree of $suite"; exit "$EX_TEMPFAIL"; }
     tree_finish "$aside"
     mv -T "$aside" "$path"
     tree_drop_others "$suite" "$path"
