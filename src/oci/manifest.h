@@ -9,7 +9,8 @@
 #include "oci/descriptor.h"
 #include "oci/media-type.h"
 
-#define DOCUMENT_SIZE_MAX MIB(4) /* bytes of an index, manifest or config; containerd's own bound is 8 MiB \
+#define DOCUMENT_SIZE_MAX \
+        MIB(4)                   /* bytes of an index, manifest or config; containerd's own bound is 8 MiB \
                                   */
 #define DOCUMENT_DEPTH_MAX 32    /* nesting of JSON in any of them */
 #define INDEX_MANIFESTS_MAX 1024 /* entries of one index */

@@ -44,7 +44,7 @@ typedef struct SpecInputs {
 } SpecInputs;
 
 /* Appends the spec as JSON. ERROR_INVALID_ARGUMENT for inputs that no runtime would take (no args, a relative
- * cwd, an environment entry without '='). */
+ * cwd). An environment entry without a name or '=' is left out, as runtimes refuse it and images have it. */
 int spec_write(const SpecInputs *inputs, Buffer *ret, Error *error);
 
 /* Destinations of the default mounts, NULL-terminated, and that of the resolv.conf bind: the mount points

@@ -9,10 +9,10 @@
 #include "base/error.h"
 #include "base/macro.h"
 
-#define USER_FILE_MAX MIB(1)         /* bytes of /etc/passwd or /etc/group worth reading */
-#define USER_NAME_MAX 255            /* bytes of each half of a User */
-#define USER_GROUPS_MAX 1024         /* supplementary groups */
-#define USER_ID_MAX (UINT32_MAX - 1) /* (uid_t) -1 means "no change" to the kernel */
+#define USER_FILE_MAX MIB(1)  /* bytes of /etc/passwd or /etc/group worth reading */
+#define USER_NAME_MAX 255     /* bytes of each half of a User */
+#define USER_GROUPS_MAX 1024  /* supplementary groups */
+#define USER_ID_MAX INT32_MAX /* the largest id that runc takes */
 
 typedef struct ImageUser {
         uint32_t uid;
