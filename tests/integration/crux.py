@@ -496,13 +496,14 @@ def main():
     print(f"1..{len(cases)}", flush=True)
 
     failed = 0
+    started = time.time()
     setup = getattr(module, "setup", None)
     problem = run_case(setup, ()) if setup and cases else None
     for number, (name, function, arguments) in enumerate(cases, 1):
         name = name.replace("#", "")
         since = time.time()
         if problem:
-            error = f"the file's setup failed: {problem}"
+            error = f"the file's setup failed: {problem}" if number == 1 else "the file's setup failed"
         else:
             try:
                 error = run_case(function, arguments)
@@ -516,7 +517,8 @@ def main():
         if error:
             failed += 1
             diagnose(error)
-            journal_of_failure(since)
+            if not problem or number == 1:
+                journal_of_failure(started if problem else since)
         sys.stdout.flush()
     teardown = getattr(module, "teardown", None)
     if teardown and cases:

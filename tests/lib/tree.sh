@@ -18,7 +18,7 @@ BUILD_PACKAGES=(
 
 # What cruxd lives among.
 RUN_PACKAGES=(
-    systemd systemd-sysv systemd-container passwd libpam-systemd dbus polkitd containerd runc crun
+    systemd systemd-sysv systemd-container passwd mount libpam-systemd dbus polkitd containerd runc crun
 )
 
 # What checks it: other compilers and checkers, other readers of what it writes, and tools to look around with.
