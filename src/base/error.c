@@ -148,6 +148,8 @@ void error_move(Error *ret, Error *error) {
 }
 
 void error_clear(Error *error) {
+        if (!error)
+                return;
         error->message = mfree(error->message);
         error->code = ERROR_NONE;
 }

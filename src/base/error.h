@@ -74,7 +74,7 @@ static inline bool error_is_set(const Error *error) {
 /* Moves an error into *ret (which may be NULL) and leaves the source clear. */
 void error_move(Error *ret, Error *error);
 
-/* Frees and resets. Takes a clear one. */
+/* Frees and resets. Takes a clear one, and NULL. */
 void error_clear(Error *error);
 
 /* The words of an errno (either sign), beginning in lower case: "no such file or directory". The string is

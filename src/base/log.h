@@ -29,6 +29,10 @@ const char *log_level_to_string(int level);
 int log_write(int level, int errnum, const char *file, int line, const char *function,
               const char *const *fields, const char *format, ...) _printf_(7, 8);
 
+/* The same for a message of any bytes and length: output of programs. On a terminal `prefix` stands before
+ * it. */
+void log_bytes(int level, const char *const *fields, const char *prefix, const char *data, size_t n);
+
 #define log_full(level, errnum, fields, ...) \
         ({ \
                 int _level = (level), _errnum = (errnum); \
@@ -63,6 +67,12 @@ int log_write(int level, int errnum, const char *file, int line, const char *fun
 typedef struct LogContext LogContext;
 LogContext *log_context_push(const char *format, ...) _printf_(1, 2);
 void log_context_pop(LogContext **context);
+
+/* The same for "NAME=value", unless the value is NULL or empty. */
+LogContext *log_context_push_field(const char *name, const char *value);
+#define LOG_CONTEXT_FIELD(name, value) \
+        _cleanup_(log_context_pop) _unused_ LogContext *UNIQUE(_log_context_) = \
+                log_context_push_field(name, value)
 
 #define LOG_CONTEXT(...) \
         _cleanup_(log_context_pop) _unused_ LogContext *UNIQUE(_log_context_) = log_context_push(__VA_ARGS__)

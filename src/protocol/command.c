@@ -56,7 +56,6 @@ static const CommandInfo commands[_COMMAND_MAX] = {
         [COMMAND_SWEEP] = {
                 .name = "sweep",
                 .action = ACTION_MANAGE,
-                .optional = MEMBER_BUILD,
                 .internal = true,
         },
 };

@@ -35,7 +35,6 @@ typedef enum Member {
         MEMBER_ENTRYPOINT = 1 << 9,
         MEMBER_PLATFORMS = 1 << 10,
         MEMBER_PROGRESS = 1 << 11,
-        MEMBER_BUILD = 1 << 12,
 } Member;
 
 /* What a command does to the machine; access is decided by it. */

@@ -25,7 +25,6 @@ static const struct {
         { MEMBER_ENTRYPOINT, "entrypoint", TYPE_STRV, offsetof(Payload, entrypoint) },
         { MEMBER_PLATFORMS, "platforms", TYPE_STRV, offsetof(Payload, platforms) },
         { MEMBER_PROGRESS, "progress", TYPE_BOOL, offsetof(Payload, progress) },
-        { MEMBER_BUILD, "build", TYPE_STRING, offsetof(Payload, build) },
 };
 
 /* Empty is as good as absent: 1 when the member is there and holds something. */
@@ -145,6 +144,5 @@ void payload_clear(Payload *payload) {
         free(payload->root);
         strv_free(payload->entrypoint);
         strv_free(payload->platforms);
-        free(payload->build);
         *payload = (Payload){};
 }

@@ -21,7 +21,6 @@ typedef struct Payload {
         char **entrypoint; /* NULL: not given */
         char **platforms;  /* NULL: not given */
         bool progress;
-        char *build; /* sweep: this build alone */
 } Payload;
 
 /* Reads and checks the payload of a command; `payload` may be NULL (absent). Members that the command does

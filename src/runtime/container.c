@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/container.h"
+
+#include "base/fd-util.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "config.h"
+#include "runtime/container-spec.h"
+#include "runtime/image-store.h"
+#include "runtime/snapshot.h"
+
+/* Who finds that another has just made the container or its task looks again, so often. */
+#define START_TRIES 3U
+
+const char *container_state_to_string(ContainerState state) {
+        switch (state) {
+        case CONTAINER_RUNNING:
+                return "running";
+        case CONTAINER_STOPPED:
+                return "stopped";
+        default:
+                return "not created";
+        }
+}
+
+/* 1 when the container is there, 0 when it is not. */
+static int find_container(Runtime *runtime, const char *id, CtrContainer *ret, Error *error) {
+        _cleanup_(error_clear) Error e = {};
+
+        int r = ctr_container_get(runtime->client, id, ret, &e);
+        if (r >= 0)
+                return 1;
+        if (r == -ENOENT)
+                return 0;
+        error_move(error, &e);
+        return r;
+}
+
+static int require_container(Runtime *runtime, const char *id, CtrContainer *ret, Error *error) {
+        int r = find_container(runtime, id, ret, error);
+
+        if (r == 0)
+                return error_set(error, ERROR_NOT_FOUND, "container \"%s\" in namespace \"%s\": not found",
+                                 id, ctr_client_get_namespace(runtime->client));
+        return r;
+}
+
+int container_get_state(Runtime *runtime, const char *id, ContainerState *ret, Error *error) {
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        TaskState task;
+        int r;
+
+        r = find_container(runtime, id, &container, error);
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                *ret = CONTAINER_NOT_CREATED;
+                return 0;
+        }
+        r = task_get_state(runtime, id, &task, NULL, error);
+        if (r < 0)
+                return r;
+        *ret = task == TASK_RUNNING ? CONTAINER_RUNNING : CONTAINER_STOPPED;
+        return 0;
+}
+
+int container_start_task(Runtime *runtime, const CtrContainer *container, Error *error) {
+        _cleanup_(ctr_mounts_clear) CtrMounts mounts = {};
+        _cleanup_free_ char *logger =
+                format_string("binary://" CRUXD_LIBEXECDIR "/cruxd-log?instance=%s", runtime->instance);
+        int r;
+
+        if (!logger)
+                return error_oom(error);
+        r = snapshot_mounts(runtime, container->snapshot_key, &mounts, error);
+        if (r < 0)
+                return r;
+        return task_start(runtime, container->id, &mounts, &(CtrStdio){ .out = logger, .err = logger },
+                          error);
+}
+
+/* The spec of a service container: what its image says, and nothing else. */
+static int write_spec(Runtime *runtime, const char *id, const char *image_name, const ImageConfig *config,
+                      const CtrMounts *mounts, Buffer *ret, Error *error) {
+        _cleanup_free_ char *slice = container_slice(runtime);
+        _cleanup_free_ char *description = format_string("cruxd container %s (%s)", id, image_name);
+        _cleanup_strv_ char **args = image_config_args(config);
+        _cleanup_(image_user_clear) ImageUser user = {};
+        _cleanup_close_ int root_fd = -EBADF;
+        int r;
+
+        if (!slice || !description || !args)
+                return error_oom(error);
+        if (!args[0])
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "image \"%s\" has neither entrypoint nor command to run", image_name);
+        r = snapshot_open(mounts, /* read_only= */ true, &root_fd, error);
+        if (r >= 0)
+                r = container_user(config->user, root_fd, &user, error);
+        if (r < 0)
+                return error_prefix(error, r, "image \"%s\"", image_name);
+        return container_spec_write(runtime,
+                                    &(ContainerSpec){
+                                            .id = id,
+                                            .slice = slice,
+                                            .args = args,
+                                            .env = config->env,
+                                            .cwd = config->workdir,
+                                            .user = &user,
+                                            .description = description,
+                                    },
+                                    ret, error);
+}
+
+/* A container from the image on a fresh snapshot of this key: both filled into *ret, nothing of it in
+ * containerd yet but the snapshot. */
+static int prepare_container(Runtime *runtime, const char *image_name, const char *id,
+                             const char *snapshot_key, CtrContainer *ret, Error *error) {
+        _cleanup_(ctr_container_clear) CtrContainer container = { .has_runc_options = true };
+        _cleanup_(ctr_mounts_clear) CtrMounts mounts = {};
+        _cleanup_(image_clear) Image image = {};
+        _cleanup_(buffer_clear) Buffer spec = {};
+        Platform platform;
+        Digest chain;
+        int r;
+
+        platform_host(&platform);
+        r = image_store_find(runtime, image_name, &platform, &image, error);
+        if (r >= 0)
+                r = image_unpack(runtime, &image, &chain, error);
+        if (r >= 0)
+                r = snapshot_prepare(runtime, snapshot_key, &chain, /* temporary= */ false, &mounts, error);
+        if (r >= 0)
+                r = write_spec(runtime, id, image_name, &image.config, &mounts, &spec, error);
+        if (r >= 0)
+                r = runtime_labels(runtime, /* temporary= */ false, &container.labels, error);
+        if (r < 0)
+                return r;
+
+        CtrRuncOptions options = runtime_runc_options(runtime);
+        container.runc_options.systemd_cgroup = options.systemd_cgroup;
+        container.spec_length = spec.length;
+        container.spec = TAKE_PTR(spec.data);
+        if (free_and_strdup(&container.id, id) < 0 || free_and_strdup(&container.image, image_name) < 0 ||
+            free_and_strdup(&container.runtime, CTR_RUNTIME_RUNC) < 0 ||
+            free_and_strdup(&container.runc_options.binary_name, options.binary_name) < 0 ||
+            free_and_strdup(&container.snapshotter, DEFAULT_SNAPSHOTTER) < 0 ||
+            free_and_strdup(&container.snapshot_key, snapshot_key) < 0)
+                return error_oom(error);
+        *ret = container;
+        container = (CtrContainer){};
+        return 0;
+}
+
+/* Undoes what was made for something that failed. */
+static void remove_snapshot(Runtime *runtime, const char *key) {
+        _cleanup_(error_clear) Error e = {};
+        CTR_SHIELD();
+
+        if (snapshot_remove(runtime, key, &e) < 0)
+                log_warning("Failed to remove snapshot %s, ignoring: %s", key, error_message(&e));
+}
+
+/* Every try has a snapshot of its own, so that two who start the same container cannot harm one another: one
+ * of them gets the id, the other one -EEXIST. */
+static int create_and_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
+        _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_free_ char *key = runtime_random_name(id);
+        bool created = false;
+        int r;
+
+        if (!key)
+                return error_oom(error);
+        r = runtime_lease_begin(runtime, &leased, error);
+        if (r < 0)
+                return r;
+        r = prepare_container(runtime, image_name, id, key, &container, error);
+        if (r >= 0) {
+                r = ctr_container_create(runtime->client, &container, error);
+                created = r >= 0;
+        }
+        if (r >= 0)
+                r = container_start_task(runtime, &container, error);
+        if (r >= 0)
+                return 0;
+
+        CTR_SHIELD();
+        if (created)
+                (void) ctr_container_delete(runtime->client, id, NULL);
+        remove_snapshot(runtime, key);
+        return r;
+}
+
+static int start_existing(Runtime *runtime, const CtrContainer *container, Error *error) {
+        TaskState state;
+        int r;
+
+        r = task_get_state(runtime, container->id, &state, NULL, error);
+        if (r < 0 || state == TASK_RUNNING)
+                return r;
+        if (state != TASK_ABSENT) {
+                r = task_end(runtime, container->id, TASK_KILL, error);
+                if (r < 0)
+                        return r;
+        }
+        return container_start_task(runtime, container, error);
+}
+
+int container_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
+        int r = 0;
+
+        for (unsigned tries = 0; tries < START_TRIES; tries++) {
+                _cleanup_(ctr_container_clear) CtrContainer container = {};
+
+                error_clear(error);
+                r = find_container(runtime, id, &container, error);
+                if (r < 0)
+                        return r;
+                r = r > 0 ? start_existing(runtime, &container, error)
+                          : create_and_start(runtime, image_name, id, error);
+                if (r != -EEXIST)
+                        return r;
+        }
+        return r;
+}
+
+int container_stop(Runtime *runtime, const char *id, Error *error) {
+        return task_end(runtime, id, TASK_STOP, error);
+}
+
+int container_destroy(Runtime *runtime, const char *id, Error *error) {
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_(error_clear) Error e = {};
+        int r;
+
+        r = find_container(runtime, id, &container, error);
+        if (r < 0)
+                return r;
+        bool exists = r > 0;
+        r = task_end(runtime, id, TASK_KILL, error);
+        if (r < 0 || !exists)
+                return r;
+        r = ctr_container_delete(runtime->client, id, &e);
+        if (r < 0 && r != -ENOENT) {
+                error_move(error, &e);
+                return r;
+        }
+        return isempty(container.snapshot_key) ? 0 : snapshot_remove(runtime, container.snapshot_key, error);
+}
+
+int container_exec(Runtime *runtime, const char *id, char *const *command, ProcessOutput output,
+                   void *userdata, int *ret_exit_code, Error *error) {
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_(buffer_clear) Buffer process = {};
+        TaskState state;
+        int r;
+
+        r = require_container(runtime, id, &container, error);
+        if (r < 0)
+                return r;
+        r = task_get_state(runtime, id, &state, NULL, error);
+        if (r < 0)
+                return r;
+        if (state != TASK_RUNNING)
+                return error_set(error, ERROR_NOT_RUNNING, "no running task found: task %s not found", id);
+        r = spec_write_exec(container.spec, container.spec_length, &(SpecExec){ .args = command }, &process,
+                            error);
+        if (r < 0)
+                return r;
+        return process_run(runtime, id, &process, output, userdata, ret_exit_code, error);
+}
+
+/* The container as it was, and its task when it had one. */
+static void roll_back(Runtime *runtime, const CtrContainer *old, const CtrContainer *new, bool was_running) {
+        _cleanup_(error_clear) Error e = {};
+        CTR_SHIELD();
+
+        int r = ctr_container_update(runtime->client, old,
+                                     CTR_CONTAINER_IMAGE | CTR_CONTAINER_SPEC | CTR_CONTAINER_SNAPSHOT_KEY,
+                                     &e);
+        if (r >= 0)
+                remove_snapshot(runtime, new->snapshot_key);
+        if (r >= 0 && was_running)
+                r = container_start_task(runtime, old, &e);
+        if (r < 0)
+                log_error("Failed to bring back container %s after its update failed: %s", old->id,
+                          error_message(&e));
+}
+
+int container_update(Runtime *runtime, const char *image_name, const char *id, Error *error) {
+        _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
+        _cleanup_(ctr_container_clear) CtrContainer old = {}, new = {};
+        _cleanup_free_ char *key = runtime_random_name(id);
+        TaskState state;
+        int r;
+
+        if (!key)
+                return error_oom(error);
+        r = require_container(runtime, id, &old, error);
+        if (r >= 0)
+                r = task_get_state(runtime, id, &state, NULL, error);
+        if (r >= 0)
+                r = runtime_lease_begin(runtime, &leased, error);
+        if (r < 0)
+                return r;
+        r = prepare_container(runtime, image_name, id, key, &new, error);
+        if (r < 0) {
+                remove_snapshot(runtime, key);
+                return r;
+        }
+
+        r = task_end(runtime, id, TASK_STOP, error);
+        if (r >= 0)
+                r = ctr_container_update(
+                        runtime->client, &new,
+                        CTR_CONTAINER_IMAGE | CTR_CONTAINER_SPEC | CTR_CONTAINER_SNAPSHOT_KEY, error);
+        if (r >= 0)
+                r = container_start_task(runtime, &new, error);
+        if (r < 0) {
+                roll_back(runtime, &old, &new, state == TASK_RUNNING);
+                return r;
+        }
+        remove_snapshot(runtime, old.snapshot_key);
+        return 0;
+}
+
+int image_destroy(Runtime *runtime, const char *image_name, Error *error) {
+        _cleanup_(ctr_containers_clear) CtrContainers containers = {};
+        _cleanup_(error_clear) Error e = {};
+        int r;
+
+        r = ctr_container_list(runtime->client, NULL, &containers, error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < containers.count; i++) {
+                if (!streq(strempty(containers.items[i].image), image_name))
+                        continue;
+                r = container_destroy(runtime, containers.items[i].id, error);
+                if (r < 0)
+                        return error_prefix(error, r, "container \"%s\"", containers.items[i].id);
+        }
+        r = ctr_image_delete(runtime->client, image_name, /* sync= */ true, &e);
+        if (r < 0 && r != -ENOENT) {
+                error_move(error, &e);
+                return r;
+        }
+        return 0;
+}

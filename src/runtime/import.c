@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/import.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "archive/oci-archive-reader.h"
+#include "base/string-util.h"
+#include "containerd/content-writer.h"
+#include "containerd/content.h"
+
+/* The labels by which containerd's garbage collector follows documents to what they name. */
+#define LABEL_REF_MANIFEST "containerd.io/gc.ref.content.m.%zu"
+#define LABEL_REF_LAYER "containerd.io/gc.ref.content.l.%zu"
+#define LABEL_REF_CONFIG "containerd.io/gc.ref.content.config"
+
+typedef struct Importer {
+        Runtime *runtime;
+        ArchiveReader *reader;
+        unsigned n_documents;
+} Importer;
+
+static int write_to_store(void *userdata, const void *data, size_t n, Error *error) {
+        return ctr_writer_write(userdata, data, n, error);
+}
+
+/* A blob that the content store lacks, streamed out of the archive. */
+static int store_blob(Importer *importer, const Descriptor *blob, Error *error) {
+        _cleanup_(ctr_writer_freep) CtrWriter *writer = NULL;
+        _cleanup_free_ char *reference =
+                format_string("cruxd-%s-%s", importer->runtime->lease, blob->digest.string);
+        int r;
+
+        if (!reference)
+                return error_oom(error);
+        r = ctr_writer_new(importer->runtime->client, reference, blob->digest.string, blob->size, &writer,
+                           error);
+        if (r != 0)
+                return MIN(r, 0);
+
+        /* At its end already: another namespace has the blob, and containerd shares what it has. */
+        if (ctr_writer_get_offset(writer) != blob->size || blob->size == 0) {
+                if (ctr_writer_get_offset(writer) > 0)
+                        r = ctr_writer_truncate(writer, error);
+                if (r >= 0)
+                        r = archive_reader_read(importer->reader, blob,
+                                                &(Sink){ .write = write_to_store, .userdata = writer },
+                                                error);
+        }
+        if (r >= 0)
+                r = ctr_writer_commit(writer, blob->digest.string, blob->size, NULL, NULL, error);
+        if (r < 0) {
+                writer = ctr_writer_free(writer);
+                CTR_SHIELD();
+                (void) ctr_content_abort(importer->runtime->client, reference, NULL);
+        }
+        return r;
+}
+
+static int label_reference(CtrLabels *labels, const char *format, size_t i, const Digest *digest) {
+        char key[64];
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        snprintf(key, sizeof(key), format, i);
+#pragma GCC diagnostic pop
+        return ctr_labels_set(labels, key, digest->string);
+}
+
+static int store_document(Importer *importer, const Descriptor *descriptor, const Buffer *text,
+                          const CtrLabels *labels, Error *error) {
+        int r = ctr_content_write(importer->runtime->client, descriptor->digest.string, text->data,
+                                  text->length, labels, error);
+
+        return MIN(r, 0);
+}
+
+static int store_manifest(Importer *importer, const Descriptor *descriptor, const Buffer *text,
+                          Error *error) {
+        _cleanup_(image_manifest_clear) ImageManifest manifest = {};
+        _cleanup_(ctr_labels_clear) CtrLabels labels = {};
+        int r;
+
+        r = image_manifest_parse(text->data, text->length, &manifest, error);
+        if (r < 0)
+                return r;
+        r = store_blob(importer, &manifest.config, error);
+        if (r < 0)
+                return error_prefix(error, r, "config %s", manifest.config.digest.string);
+        if (ctr_labels_set(&labels, LABEL_REF_CONFIG, manifest.config.digest.string) < 0)
+                return error_oom(error);
+        for (size_t i = 0; i < manifest.n_layers; i++) {
+                r = store_blob(importer, manifest.layers + i, error);
+                if (r < 0)
+                        return error_prefix(error, r, "layer %s", manifest.layers[i].digest.string);
+                if (label_reference(&labels, LABEL_REF_LAYER, i, &manifest.layers[i].digest) < 0)
+                        return error_oom(error);
+        }
+        return store_document(importer, descriptor, text, &labels, error);
+}
+
+static int store_tree(Importer *importer, const Descriptor *descriptor, unsigned depth, Error *error);
+
+/* An archive need not hold all that its index names: what it lacks was for other platforms. */
+static int store_index(Importer *importer, const Descriptor *descriptor, const Buffer *text, unsigned depth,
+                       Error *error) {
+        _cleanup_(image_index_clear) ImageIndex index = {};
+        _cleanup_(ctr_labels_clear) CtrLabels labels = {};
+        int r;
+
+        r = image_index_parse(text->data, text->length, &index, error);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < index.n_manifests; i++) {
+                const Descriptor *child = index.manifests + i;
+
+                if (!archive_reader_has(importer->reader, &child->digest, NULL))
+                        continue;
+                r = store_tree(importer, child, depth + 1, error);
+                if (r < 0)
+                        return r;
+                if (label_reference(&labels, LABEL_REF_MANIFEST, i, &child->digest) < 0)
+                        return error_oom(error);
+        }
+        return store_document(importer, descriptor, text, &labels, error);
+}
+
+static int store_tree(Importer *importer, const Descriptor *descriptor, unsigned depth, Error *error) {
+        _cleanup_(buffer_clear) Buffer text = {};
+        int r;
+
+        if (depth > IMAGE_INDEX_DEPTH_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "indexes are nested deeper than %u levels",
+                                 IMAGE_INDEX_DEPTH_MAX);
+        if (++importer->n_documents > IMPORT_DOCUMENTS_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "the archive has more than %u manifests",
+                                 IMPORT_DOCUMENTS_MAX);
+
+        r = archive_reader_fetch(importer->reader, descriptor, &text, error);
+        if (r < 0)
+                return r;
+        MediaKind kind = media_type_kind(descriptor->media_type);
+        if (kind == MEDIA_UNKNOWN)
+                kind = image_document_kind(text.data, text.length);
+        if (kind == MEDIA_INDEX)
+                return store_index(importer, descriptor, &text, depth, error);
+        if (kind != MEDIA_MANIFEST)
+                return error_set(error, ERROR_UNSUPPORTED, "%s is neither an index nor a manifest (%s)",
+                                 descriptor->digest.string, descriptor->media_type);
+        r = store_manifest(importer, descriptor, &text, error);
+        return error_prefix(error, r, "manifest %s", descriptor->digest.string);
+}
+
+int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret, Error *error) {
+        ArchiveReaderOptions options = { .spool_dir_fd = AT_FDCWD, .cancelled = runtime->cancelled };
+        _cleanup_(archive_reader_freep) ArchiveReader *reader = NULL;
+        _cleanup_(import_clear) Import import = {};
+        const Descriptor *top = NULL;
+        int r;
+
+        r = archive_reader_new(fd, &options, &reader, error);
+        if (r >= 0)
+                r = archive_reader_image(reader, NULL, &top, error);
+        if (r < 0)
+                return r;
+
+        /* Before anything is copied: an archive without an image for us is refused. */
+        r = image_resolve(top, platform, archive_reader_fetch, reader, &import.image, error);
+        if (r < 0)
+                return r;
+        if (descriptor_copy(top, &import.target) < 0)
+                return error_oom(error);
+
+        Importer importer = { .runtime = runtime, .reader = reader };
+        r = store_tree(&importer, top, 0, error);
+        if (r >= 0)
+                r = image_unpack(runtime, &import.image, &import.chain, error);
+        if (r < 0)
+                return r;
+        *ret = import;
+        import = (Import){};
+        return 0;
+}
+
+void import_clear(Import *import) {
+        descriptor_clear(&import->target);
+        image_clear(&import->image);
+        *import = (Import){};
+}

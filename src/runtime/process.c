@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd-util.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "base/time-util.h"
+#include "containerd/tasks.h"
+#include "runtime/task.h"
+
+#define READ_SIZE ((size_t) KIB(128))
+
+/* As large as fcntl(2) F_SETPIPE_SZ gives to everybody: fewer turns for who writes much. */
+#define FIFO_SIZE ((int) MIB(1))
+
+typedef struct Process {
+        Runtime *runtime;
+        const char *container_id;
+        char *id;
+        char *directory;
+        char *paths[_STREAM_MAX];
+        int fds[_STREAM_MAX];
+        bool added; /* containerd knows of it and must be told to forget */
+        CtrWait *wait;
+        char *data;
+} Process;
+
+const char *stream_to_string(Stream stream) {
+        return stream == STREAM_STDERR ? "stderr" : "stdout";
+}
+
+/* Once both ends are open the names are of no use to anybody, and what has no name is not left behind. */
+static void unlink_fifos(Process *p) {
+        for (Stream s = 0; s < _STREAM_MAX; s++)
+                if (p->paths[s]) {
+                        (void) unlink(p->paths[s]);
+                        p->paths[s] = mfree(p->paths[s]);
+                }
+        if (p->directory) {
+                (void) rmdir(p->directory);
+                p->directory = mfree(p->directory);
+        }
+}
+
+/* Kills what still runs and lets containerd forget it; whatever happened to the command, this is not
+ * cancelled. */
+static void process_end(Process *p) {
+        CTR_SHIELD();
+        _cleanup_(error_clear) Error error = {};
+        CtrExit end;
+
+        /* One that was never started cannot be killed, and its wait would not end. */
+        if (p->wait && ctr_wait_finish(p->wait, 0, &end, NULL) == 0 &&
+            ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0)
+                (void) ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL);
+        if (p->added &&
+            ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
+            error.code != ERROR_NOT_FOUND)
+                log_warning("Failed to delete process %s of container %s, ignoring: %s", p->id,
+                            p->container_id, error_message(&error));
+}
+
+static void process_clear(Process *p) {
+        process_end(p);
+        ctr_wait_free(p->wait);
+        unlink_fifos(p);
+        for (Stream s = 0; s < _STREAM_MAX; s++)
+                safe_close(p->fds[s]);
+        free(p->id);
+        free(p->data);
+}
+
+/* The reading ends must be open before the shim opens the writing ones, else its start never returns. */
+static int make_fifos(Process *p, Error *error) {
+        p->directory = format_string("%s/%s", p->runtime->directory, p->id);
+        if (!p->directory)
+                return error_oom(error);
+        if (mkdir(p->directory, 0700) < 0) {
+                int r = error_set_errno(error, errno, "mkdir %s", p->directory);
+                p->directory = mfree(p->directory); /* not ours to remove */
+                return r;
+        }
+        for (Stream s = 0; s < _STREAM_MAX; s++) {
+                p->paths[s] = format_string("%s/%s", p->directory, stream_to_string(s));
+                if (!p->paths[s])
+                        return error_oom(error);
+                if (mkfifo(p->paths[s], 0600) < 0)
+                        return error_set_errno(error, errno, "mkfifo %s", p->paths[s]);
+                p->fds[s] = open(p->paths[s], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+                if (p->fds[s] < 0)
+                        return error_set_errno(error, errno, "open %s", p->paths[s]);
+                (void) fcntl(p->fds[s], F_SETPIPE_SZ, FIFO_SIZE);
+        }
+        return 0;
+}
+
+static int start(Process *p, const Buffer *spec, Error *error) {
+        CtrClient *client = p->runtime->client;
+        CtrStdio stdio = { .out = p->paths[STREAM_STDOUT], .err = p->paths[STREAM_STDERR] };
+        int r;
+
+        p->added = true; /* also when the call fails on its way back */
+        r = ctr_task_exec(client, p->container_id, p->id, spec->data, spec->length, &stdio, error);
+        if (r == -ENOENT)
+                return error_recode(error, ERROR_NOT_RUNNING);
+        if (r < 0)
+                return r;
+        r = ctr_task_wait_begin(client, p->container_id, p->id, &p->wait, error);
+        if (r < 0)
+                return r;
+        r = ctr_task_start(client, p->container_id, p->id, NULL, error);
+        if (r < 0)
+                return error && error->code == ERROR_INTERNAL ? error_recode(error, ERROR_COMMAND_FAILED) : r;
+        unlink_fifos(p);
+        return 0;
+}
+
+/* Reads what is there: 1, and 0 at the end of the stream, which is then closed. */
+static int read_stream(Process *p, Stream s, ProcessOutput output, void *userdata, Error *error) {
+        ssize_t n = read(p->fds[s], p->data, READ_SIZE);
+
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR
+                               ? 1
+                               : error_set_errno(error, errno, "read %s", stream_to_string(s));
+        if (n == 0) {
+                p->fds[s] = safe_close(p->fds[s]);
+                return 0;
+        }
+        int r = output(userdata, s, p->data, (size_t) n, error);
+        return r < 0 ? r : 1;
+}
+
+/* Until both streams have ended, or the process has and its streams have been silent for a moment: something
+ * that it left in the background may keep them for ever. */
+static int pump(Process *p, ProcessOutput output, void *userdata, Error *error) {
+        enum { WAIT = _STREAM_MAX, CANCEL, N_FDS };
+        bool ended = false;
+
+        while (!ended || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0) {
+                struct pollfd fds[N_FDS] = {
+                        [STREAM_STDOUT] = { .fd = p->fds[STREAM_STDOUT], .events = POLLIN },
+                        [STREAM_STDERR] = { .fd = p->fds[STREAM_STDERR], .events = POLLIN },
+                        [WAIT] = { .fd = ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
+                        [CANCEL] = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN },
+                };
+
+                int n = poll(fds, N_FDS, ended ? (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC) : -1);
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return error_set_errno(error, errno, "poll");
+                }
+                if (n == 0)
+                        return 0;
+                if (fds[CANCEL].revents)
+                        return error_set(error, ERROR_CANCELLED, "cancelled");
+                for (Stream s = 0; s < _STREAM_MAX; s++)
+                        if (fds[s].revents) {
+                                int r = read_stream(p, s, output, userdata, error);
+                                if (r < 0)
+                                        return r;
+                        }
+                if (fds[WAIT].revents)
+                        ended = true;
+        }
+        return 0;
+}
+
+int process_run(Runtime *runtime, const char *container_id, const Buffer *spec, ProcessOutput output,
+                void *userdata, int *ret_exit_code, Error *error) {
+        _cleanup_(process_clear) Process p = {
+                .runtime = runtime,
+                .container_id = container_id,
+                .id = runtime_random_name("exec"),
+                .fds = { -EBADF, -EBADF },
+                .data = malloc(READ_SIZE),
+        };
+        CtrExit end = {};
+        int r;
+
+        if (!p.id || !p.data)
+                return error_oom(error);
+        r = make_fifos(&p, error);
+        if (r >= 0)
+                r = start(&p, spec, error);
+        if (r >= 0)
+                r = pump(&p, output, userdata, error);
+        if (r >= 0)
+                r = ctr_wait_finish(p.wait, USEC_INFINITY, &end, error);
+        if (r < 0)
+                return r;
+        *ret_exit_code = (int) end.status;
+        return 0;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/pull.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/string-util.h"
+#include "containerd/transfer.h"
+
+/* Where containerd, 2.0 and later, is told of mirrors, certificates and registries without TLS: hosts.toml.
+ */
+#define REGISTRY_HOST_DIR "/etc/containerd/certs.d"
+
+/* 1 when the image is there whole, 0 when it must be pulled. */
+static int use_local(Runtime *runtime, const char *name, const Platform *platform, Image *ret,
+                     Digest *ret_chain, Error *error) {
+        _cleanup_(image_clear) Image image = {};
+        _cleanup_(error_clear) Error e = {};
+        int r;
+
+        r = image_store_find(runtime, name, platform, &image, &e);
+        if (r >= 0)
+                r = image_unpack(runtime, &image, ret_chain, &e);
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0) {
+                error_move(error, &e);
+                return r;
+        }
+        *ret = image;
+        image = (Image){};
+        return 1;
+}
+
+/* Registries on this machine are taken to be without TLS, as docker takes them. */
+static bool is_loopback(const char *domain) {
+        size_t host = domain[0] == '[' ? strcspn(domain, "]") + 1 : strcspn(domain, ":");
+
+        return (host == strlen("localhost") && startswith(domain, "localhost")) ||
+               startswith(domain, "127.") || startswith(domain, "[::1]");
+}
+
+static void log_progress(const CtrProgress *progress, void *userdata) {
+        log_debug("Pulling %s: %s %s", (const char *) userdata, progress->event, progress->name);
+}
+
+int image_pull(Runtime *runtime, const Reference *reference, const Platform *platform, Image *ret,
+               Digest *ret_chain, Error *error) {
+        int r;
+
+        r = use_local(runtime, reference->canonical, platform, ret, ret_chain, error);
+        if (r != 0)
+                return MIN(r, 0);
+
+        CtrPlatform wanted = {
+                .os = platform->os,
+                .architecture = platform->architecture,
+                .variant = platform->variant[0] ? platform->variant : NULL,
+        };
+        CtrPull pull = {
+                .reference = reference->canonical,
+                .platforms = &wanted,
+                .platform_count = 1,
+                .host_dir = access(REGISTRY_HOST_DIR, F_OK) >= 0 ? REGISTRY_HOST_DIR : NULL,
+                .default_scheme = is_loopback(reference->domain) ? "http" : NULL,
+                .progress = log_progress,
+                .userdata = reference->canonical,
+        };
+        log_info("Pulling %s", reference->canonical);
+        r = ctr_pull(runtime->client, &pull, error);
+        if (r < 0)
+                return error_prefix(error, r, "pull %s", reference->canonical);
+        r = image_store_find(runtime, reference->canonical, platform, ret, error);
+        if (r < 0)
+                return r;
+        r = image_unpack(runtime, ret, ret_chain, error);
+        if (r < 0)
+                image_clear(ret);
+        return r;
+}

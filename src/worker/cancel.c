@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/cancel.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+static _Atomic(bool) flag;
+CancelFlag *const cancel_flag = &flag;
+
+static void cancel_signals(sigset_t *set) {
+        sigemptyset(set);
+        sigaddset(set, SIGTERM);
+        sigaddset(set, SIGINT);
+}
+
+int cancel_block_signals(Error *error) {
+        sigset_t set;
+
+        cancel_signals(&set);
+        sigaddset(&set, SIGPIPE); /* a broker or client that is gone is an error of the write */
+        int r = pthread_sigmask(SIG_BLOCK, &set, NULL);
+        return r == 0 ? 0 : error_set_errno(error, r, "block signals");
+}
+
+static void *wait_for_signals(void *client) {
+        sigset_t set;
+        int signal;
+
+        cancel_signals(&set);
+        for (;;)
+                if (sigwait(&set, &signal) == 0) {
+                        flag = true;
+                        ctr_client_cancel(client);
+                }
+        return NULL;
+}
+
+int cancel_start(CtrClient *client, Error *error) {
+        pthread_t thread;
+
+        int r = pthread_create(&thread, NULL, wait_for_signals, client);
+        if (r != 0)
+                return error_set_errno(error, r, "start the thread for signals");
+        (void) pthread_detach(thread);
+        return 0;
+}
+
+void cancel_reset(CtrClient *client) {
+        flag = false;
+        ctr_client_uncancel(client);
+}

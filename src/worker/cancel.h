@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* SIGTERM is what the broker cancels a command with. A thread of its own waits for it, so that it is taken at
+ * any moment and never in the middle of a call that is not made for signals. */
+
+#include "archive/sink.h"
+#include "containerd/client.h"
+
+/* Blocks the signals for this thread and all that it starts. Before anything else of the program. */
+int cancel_block_signals(Error *error);
+
+/* The flag that is true while the command is cancelled. */
+extern CancelFlag *const cancel_flag;
+
+/* Starts the thread; from now on SIGTERM cancels the client's calls and sets the flag. The client must live
+ * as long as the program. */
+int cancel_start(CtrClient *client, Error *error);
+
+/* Between commands: forgets a cancel that came too late for the last one. */
+void cancel_reset(CtrClient *client);
