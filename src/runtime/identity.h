@@ -66,19 +66,19 @@ int identity_enter(const Identity *identity, IdentityTurn *turn, Error *error);
 /* Ends a turn, if there is one. errno is kept. A thread that cannot become itself again ends the process. */
 void identity_leave(IdentityTurn *turn);
 
-/* One operation, in a turn of its own. `flags` as for open(2), O_CLOEXEC understood; a file that is made
- * has exactly `mode`. What is opened is of no procfs. fd, or negative errno. */
-int identity_open(const Identity *identity, int dir_fd, const char *path, int flags, mode_t mode,
-                  Error *error);
+/* One operation, in a turn of its own. `flags` as for open(2), without those that make files; O_CLOEXEC,
+ * O_NOCTTY and O_NONBLOCK are understood. What is opened is of no procfs. fd, or negative errno. */
+int identity_open(const Identity *identity, int dir_fd, const char *path, int flags, Error *error);
 
 /* A directory, O_RDONLY. */
 int identity_open_directory(const Identity *identity, int dir_fd, const char *path, Error *error);
 
-/* A regular file, O_RDONLY: never waits, never touches a device. */
+/* A regular file, O_RDONLY; anything else is ERROR_INVALID_ARGUMENT and is not even touched. */
 int identity_open_file(const Identity *identity, int dir_fd, const char *path, Error *error);
 
 /* Follows symlinks. */
 int identity_stat(const Identity *identity, int dir_fd, const char *path, struct stat *ret, Error *error);
 
-/* Makes a directory and its missing parents, 0755 and the client's; gives it opened, or a negative errno. */
+/* Makes a directory and its missing parents, 0755 and the client's; gives it opened O_PATH, or a negative
+ * errno. */
 int identity_mkdir_p(const Identity *identity, int dir_fd, const char *path, Error *error);

@@ -12,10 +12,14 @@
 
 typedef struct Output Output;
 
+typedef enum OutputFlags {
+        OUTPUT_NAMED = 1 << 0, /* as if there were no O_TMPFILE: for tests */
+} OutputFlags;
+
 /* Makes the directory, 0755, where it is missing, and the file in it, 0644 and the client's. The Identity
  * must live as long as the Output. `directory` as in identity.h, `name` is one component. */
-int output_open(const Identity *identity, int dir_fd, const char *directory, const char *name, Output **ret,
-                Error *error);
+int output_open(const Identity *identity, int dir_fd, const char *directory, const char *name,
+                OutputFlags flags, Output **ret, Error *error);
 
 /* Where its content is to be written. Borrowed. */
 int output_fd(const Output *output) _pure_;

@@ -19,9 +19,34 @@
 /* Symlinks that one path may lead through, as in the kernel. */
 #define RESOLVE_SYMLINKS_MAX 40
 
-/* Opens the directory `path` (O_RDONLY), making it and its parents where they are missing. Symlinks are
- * followed inside the root, dangling ones as well: what they point to is made. New directories have exactly
- * this mode, whatever the umask, and belong to who asks (fsuid and fsgid). *ret_created says whether the last
- * component is new. fd, or a negative errno: -ENOTDIR for a path through something else, -ELOOP,
- * -ENAMETOOLONG. What was made before a failure stays. */
-int resolve_mkdir_p(int root_fd, const char *path, mode_t mode, uint64_t resolve, bool *ret_created);
+/* What new directories are to be. */
+typedef struct MakeDirectory {
+        mode_t mode; /* permission bits, whatever the umask */
+
+        /* Made exact where set (both or none of them are -1). Else they are who asks (fsuid, fsgid), and a
+         * parent hands its group and its set-group-ID bit down. */
+        uid_t uid;
+        gid_t gid;
+} MakeDirectory;
+
+/* Opens the directory `path` (O_PATH), making it and its parents where they are missing. Symlinks are
+ * followed inside the root, dangling ones as well: what they point to is made. *ret_created (may be NULL)
+ * says whether the last component is new. fd, or a negative errno: -ENOTDIR for a path through something
+ * else, -ELOOP, -ENAMETOOLONG. What was made before a failure stays. */
+int resolve_mkdir_p(int root_fd, const char *path, const MakeDirectory *make, uint64_t resolve,
+                    bool *ret_created);
+
+/* The last component of a path without what names no entry (trailing slashes): "b" of "/a/b/". "" where it is
+ * "/", "." or "..". *ret_length is that of the component; it begins in `path`. */
+const char *resolve_last_component(const char *path, size_t *ret_length);
+
+#define FD_PATH_MAX 32
+
+/* Where procfs shows an fd, for calls that take paths alone; gives `buffer`. */
+const char *resolve_fd_path(char buffer[static FD_PATH_MAX], int fd);
+
+/* Opens anew what an fd stands for, with other flags: fd, or negative errno. Needs /proc. */
+int resolve_reopen(int fd, int flags);
+
+/* "a directory", "a socket"; never NULL. */
+const char *resolve_type_words(mode_t mode) _const_;
