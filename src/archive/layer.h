@@ -11,11 +11,10 @@
 #include "oci/digest.h"
 #include "oci/media-type.h"
 
-#define LAYER_THREADS_MAX 16
-#define LAYER_DEPTH_MAX 1024    /* directories in directories */
-#define LAYER_PATH_MAX 32768    /* bytes of an entry's path */
-#define LAYER_XATTRS_MAX MIB(1) /* bytes of an entry's extended attributes */
-#define LAYER_ENTRIES_MAX UINT64_C(50000000)
+#define LAYER_DEPTH_MAX 512       /* directories in directories; each takes an fd while it is walked */
+#define LAYER_PATH_MAX KIB(32)    /* bytes of an entry's path */
+#define LAYER_XATTRS_MAX KIB(512) /* bytes of an entry's extended attributes; Go's reader takes 1 MiB */
+#define LAYER_ENTRIES_MAX 10000000
 
 typedef enum LayerOutcome {
         LAYER_WRITTEN,
@@ -41,11 +40,12 @@ typedef struct LayerOptions {
         { .compression = COMPRESSION_GZIP, .lower_fd = -EBADF }
 
 typedef struct LayerResult {
-        Digest diff_id;    /* of the tar */
-        Digest digest;     /* of what the sink got */
-        uint64_t tar_size; /* bytes */
-        uint64_t size;     /* bytes that the sink got */
-        uint64_t entries;  /* 0: the upper directory holds no change, and the layer is an empty tar */
+        Digest diff_id;     /* of the tar */
+        Digest digest;      /* of what the sink got */
+        uint64_t tar_size;  /* bytes */
+        uint64_t size;      /* bytes that the sink got */
+        const char *reason; /* why it is LAYER_NOT_TRANSLATABLE, then the only member set; a constant */
+        uint64_t entries;   /* 0: the upper directory holds no change, and the layer is an empty tar */
 } LayerResult;
 
 /* Writes the layer into the sink, whose write() is called in this thread. `upper_fd` is the directory (not

@@ -2,10 +2,10 @@
 #pragma once
 
 /* Mount points that a runtime makes for a container (/proc, /etc/resolv.conf …) land in the upper directory,
- * although no step made them. What is there before the container starts is noted, so that afterwards the layer
- * leaves out exactly what the runtime made: a mount point that was not there and is still an empty file or
- * directory, the parents that had to be made for it and hold nothing else, and parents that the overlay copied
- * up for no other reason. */
+ * although no step made them. What is there before the container starts is noted, so that afterwards the
+ * layer leaves out exactly what the runtime made: a mount point that was not there and is still an empty file
+ * or directory, the parents that had to be made for it and hold nothing else, and parents that the overlay
+ * copied up for no other reason. */
 
 #include <sys/stat.h>
 
