@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "containerd/transfer.h"
+#include "runtime/credentials.h"
 
 /* Where containerd, 2.0 and later, is told of mirrors, certificates and registries without TLS: hosts.toml.
  */
@@ -45,6 +46,13 @@ static void log_progress(const CtrProgress *progress, void *userdata) {
         log_debug("Pulling %s: %s %s", (const char *) userdata, progress->event, progress->name);
 }
 
+static int find_credentials(const char *host, const char *reference, CtrCredentials *ret, void *userdata,
+                            Error *error) {
+        int r = credentials_find(host, ret, error);
+
+        return MIN(r, 0);
+}
+
 int image_pull(Runtime *runtime, const Reference *reference, const Platform *platform, Image *ret,
                Digest *ret_chain, Error *error) {
         int r;
@@ -65,6 +73,7 @@ int image_pull(Runtime *runtime, const Reference *reference, const Platform *pla
                 .host_dir = access(REGISTRY_HOST_DIR, F_OK) >= 0 ? REGISTRY_HOST_DIR : NULL,
                 .default_scheme = is_loopback(reference->domain) ? "http" : NULL,
                 .progress = log_progress,
+                .credentials = find_credentials,
                 .userdata = reference->canonical,
         };
         log_info("Pulling %s", reference->canonical);
