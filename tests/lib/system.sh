@@ -186,7 +186,9 @@ system_run_unit() {
 }
 
 system_shell() {
-    system_enter "$1" systemd-run --quiet --wait --pty --collect --service-type=exec --working-directory=/src \
+    # Not its business: the terminal's colour and title.
+    system_enter "$1" env SYSTEMD_TINT_BACKGROUND=0 SYSTEMD_ADJUST_TERMINAL_TITLE=0 \
+        systemd-run --quiet --wait --pty --collect --service-type=exec --working-directory=/src \
         --property=PAMName=login --setenv=HOME=/root --setenv=LANG=C.UTF-8 --setenv=TERM="${TERM:-dumb}" /bin/bash -l
 }
 
