@@ -81,8 +81,11 @@ static int make_fifos(Process *p, Error *error) {
         p->directory = format_string("%s/%s", p->runtime->directory, p->id);
         if (!p->directory)
                 return error_oom(error);
-        if (mkdir(p->directory, 0700) < 0) {
-                int r = error_set_errno(error, errno, "mkdir %s", p->directory);
+        int r = mkdir(p->directory, 0700) < 0 ? -errno : 0;
+        if (r == -ENOENT && mkdir(p->runtime->directory, 0755) >= 0)
+                r = mkdir(p->directory, 0700) < 0 ? -errno : 0;
+        if (r < 0) {
+                r = error_set_errno(error, r, "mkdir %s", p->directory);
                 p->directory = mfree(p->directory); /* not ours to remove */
                 return r;
         }
@@ -111,7 +114,11 @@ static int start(Process *p, const Buffer *spec, Error *error) {
                 return error_recode(error, ERROR_NOT_RUNNING);
         if (r < 0)
                 return r;
-        r = ctr_task_wait_begin(client, p->container_id, p->id, &p->wait, error);
+        {
+                /* A cancel ends the process and not the wait for it: process_end() still needs that. */
+                CTR_SHIELD();
+                r = ctr_task_wait_begin(client, p->container_id, p->id, &p->wait, error);
+        }
         if (r < 0)
                 return r;
         r = ctr_task_start(client, p->container_id, p->id, NULL, error);
