@@ -23,30 +23,34 @@
 typedef struct ArchiveReader ArchiveReader;
 
 typedef struct ArchiveReaderOptions {
-        int spool_dir_fd;   /* where to unpack (O_TMPFILE); AT_FDCWD: /var/tmp */
+        int spool_dir_fd;   /* directory to unpack in, without a name; negative (0 is none!): /var/tmp */
         uint64_t spool_max; /* bytes; 0: ARCHIVE_SPOOL_MAX */
         CancelFlag *cancelled;
 } ArchiveReaderOptions;
 
+#define ARCHIVE_READER_OPTIONS_DEFAULT \
+        { .spool_dir_fd = -EBADF }
+
 typedef struct ArchiveImage {
-        char *name; /* full name where the archive tells ("docker.io/library/alpine:3.20"), or NULL; owned */
-        Descriptor descriptor; /* of an index or manifest; of ARCHIVE_IMAGES_MAX at most */
+        char *name; /* as the archive says ("docker.io/library/alpine:3.20", "latest"), or NULL; owned */
+        Descriptor descriptor; /* of an index or a manifest */
 } ArchiveImage;
 
-/* Reads the archive's table. `fd` is read from offset 0 where it can seek, else from where it stands; it
- * stays the caller's and must live as long as the reader. ERROR_UNSUPPORTED for what is no archive of an
- * image, ERROR_INVALID_ARGUMENT for a damaged one. */
+/* Reads the archive's table. `options` may be NULL. `fd` is read from offset 0 where it can seek, else from
+ * where it stands; it stays the caller's and must live as long as the reader. ERROR_UNSUPPORTED for what is
+ * no archive of an image, ERROR_INVALID_ARGUMENT for a damaged one. */
 int archive_reader_new(int fd, const ArchiveReaderOptions *options, ArchiveReader **ret, Error *error);
 ArchiveReader *archive_reader_free(ArchiveReader *reader);
 DEFINE_CLEANUP(ArchiveReader *, archive_reader_free);
 
-/* All images of the archive. They belong to the reader. */
+/* All images of the archive. They belong to the reader. Manifests of one name for different platforms are one
+ * image, with an index made for them. */
 const ArchiveImage *archive_reader_images(const ArchiveReader *reader, size_t *ret_n);
 
-/* The one image: that of this name, or with NULL the only one (several manifests of one name for different
- * platforms are one image: then the descriptor is of the archive's index.json itself). ERROR_NOT_FOUND, or
- * ERROR_INVALID_ARGUMENT where there are several to choose from. The descriptor is borrowed. */
-int archive_reader_image(const ArchiveReader *reader, const char *name, const Descriptor **ret, Error *error);
+/* The one image: that of this name (compared in normal form), or with NULL the only one. ERROR_NOT_FOUND, or
+ * ERROR_INVALID_ARGUMENT where there are several to choose from. *ret is borrowed. */
+int archive_reader_image(const ArchiveReader *reader, const char *name, const ArchiveImage **ret,
+                         Error *error);
 
 /* Whether a blob is in the archive, and its size. */
 bool archive_reader_has(const ArchiveReader *reader, const Digest *digest, uint64_t *ret_size);

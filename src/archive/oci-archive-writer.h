@@ -32,17 +32,18 @@ int archive_writer_add(ArchiveWriter *writer, const void *data, size_t n, Digest
 int archive_writer_add_file(ArchiveWriter *writer, const Descriptor *descriptor, int fd,
                             CancelFlag *cancelled, Error *error);
 
-/* A blob that comes in pieces: begin, sink, end; or abort, after which it was never there. One at a time.
- * With a descriptor its digest and size are verified at the end; with NULL they are given at the end. When
- * end fails, the blob is gone too. */
+/* A blob that comes in pieces: begin, sink, end; or abort, after which it was never there. One at a time. Its
+ * digest and size are said at the end; size is checked against what came, and a blob that was begun with its
+ * descriptor is hashed on the way and verified. When end fails, the blob is gone as if aborted. */
 int archive_writer_begin(ArchiveWriter *writer, const Descriptor *expected, Error *error);
 Sink archive_writer_sink(ArchiveWriter *writer);
 int archive_writer_end(ArchiveWriter *writer, const Digest *digest, uint64_t size, Error *error);
 int archive_writer_abort(ArchiveWriter *writer, Error *error);
 
 /* Ends the archive: config and manifest are added as blobs, then index.json, oci-layout, docker's
- * manifest.json. The manifest's config descriptor is filled in here; all layers must have been added. `name`
- * ("acme/hello:1.0.0") may be NULL. *ret (may be NULL) is the descriptor of the manifest. */
+ * manifest.json. The manifest's config descriptor is made here; its layers must have been added. `name`
+ * ("acme/hello:1.0.0") may be NULL. *ret (may be NULL; descriptor_clear()) is the descriptor of the manifest.
+ * Nothing is synced to disk. */
 int archive_writer_finish(ArchiveWriter *writer, const ImageManifest *manifest, const ImageConfig *config,
                           const char *name, Descriptor *ret, Error *error);
 

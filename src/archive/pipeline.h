@@ -3,8 +3,8 @@
 
 /* A stream's way through digest, compressor, digest and into a sink, in threads:
  *
- *     one thread writes ──▶ ring of blocks ──▶ n compressors ──▶ ring of blocks ──▶ one thread drains into
- * the sink digest, CRC            (bounded)                           in order                digest
+ *     one thread writes ──▶ ring of blocks ──▶ compressors ──▶ ring of blocks ──▶ one thread drains into
+ *       digest, CRC            (bounded)                          in order          the sink, digest
  *
  * Each block of the ring is filled, compressed and drained in turn. Whoever fails stops the others. Of this
  * layer alone. */
