@@ -204,7 +204,7 @@ static bool names_match(const char *wanted, const char *name) {
                 streq(a.canonical, b.canonical));
 }
 
-int archive_reader_image(const ArchiveReader *reader, const char *name, const ArchiveImage **ret,
+int archive_reader_image(const ArchiveReader *reader, const char *name, const Descriptor **ret,
                          Error *error) {
         const ArchiveImage *found = NULL;
 

@@ -49,8 +49,7 @@ const ArchiveImage *archive_reader_images(const ArchiveReader *reader, size_t *r
 
 /* The one image: that of this name (compared in normal form), or with NULL the only one. ERROR_NOT_FOUND, or
  * ERROR_INVALID_ARGUMENT where there are several to choose from. *ret is borrowed. */
-int archive_reader_image(const ArchiveReader *reader, const char *name, const ArchiveImage **ret,
-                         Error *error);
+int archive_reader_image(const ArchiveReader *reader, const char *name, const Descriptor **ret, Error *error);
 
 /* Whether a blob is in the archive, and its size. */
 bool archive_reader_has(const ArchiveReader *reader, const Digest *digest, uint64_t *ret_size);
