@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/call.h"
 
+#include <unistd.h>
+
 #include "base/log.h"
 #include "base/string-util.h"
 #include "containerd/status.h"
 
 #define WAIT_FOR_READY \
         (GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET)
+
+/* How often a call is repeated whose connection was lost, and how long gRPC has to notice that it was, in
+ * microseconds (twice as long the second time): a call that comes too early gets the same dead connection. */
+#define REPEATS_MAX 2
+#define REPEAT_PAUSE_USEC 20000
 
 static void call_add_metadata(Call *call, const char *key, const char *value) {
         call->sent[call->sent_count++] = (grpc_metadata){
@@ -172,23 +179,25 @@ int call_unary(CtrClient *client, const Method *method, const ProtobufCMessage *
         _cleanup_slice_ grpc_slice packed = grpc_empty_slice();
         _cleanup_byte_buffer_ grpc_byte_buffer *reply = NULL;
         grpc_status_code status = GRPC_STATUS_OK;
+        _cleanup_(error_clear) Error e = {};
         int r;
 
         r = message_pack(request, &packed, error);
         if (r < 0)
                 return r;
 
-        _cleanup_(error_clear) Error first = {};
-        r = call_once(client, method, packed, &reply, &status, &first);
-        if (r == -EHOSTDOWN && status == GRPC_STATUS_UNAVAILABLE && method->repeat != REPEAT_NEVER) {
-                log_debug("Repeating %s: %s", method->path, error_message(&first));
-                error_clear(&first);
-                r = call_once(client, method, packed, &reply, &status, &first);
+        r = call_once(client, method, packed, &reply, &status, &e);
+        for (unsigned i = 1; i <= REPEATS_MAX && method->repeat != REPEAT_NEVER; i++) {
+                if (r != -EHOSTDOWN || status != GRPC_STATUS_UNAVAILABLE)
+                        break;
+                log_debug("Repeating %s: %s", method->path, error_message(&e));
+                usleep(i * REPEAT_PAUSE_USEC);
+                r = call_once(client, method, packed, &reply, &status, &e);
                 if (r == -ENOENT && method->repeat == REPEAT_DELETE)
                         return 0;
         }
         if (r < 0) {
-                error_move(error, &first);
+                error_move(error, &e);
                 return r;
         }
         return ret_reply ? message_read(method->reply, reply, ret_reply, error) : 0;

@@ -27,7 +27,7 @@
  * CTR_CONNECT_TIMEOUT_USEC, and all but those that wait for something to happen (ctr_wait_finish(),
  * ctr_events_next(), ctr_pull(), reading and writing content, applying and making diffs) have a deadline.
  *
- * What can be repeated without harm is repeated once when the connection is lost, so that a restart of
+ * What can be repeated without harm is repeated when the connection is lost, so that a restart of
  * containerd goes unnoticed by it. */
 
 #include <stdint.h>

@@ -66,6 +66,9 @@ int client_connect(CtrClient *client, Error *error) {
                         int r = probe(client->address);
                         if (!(r == 0 || r == -ENOENT || r == -ECONNREFUSED || r == -EAGAIN))
                                 return unreachable(client, r, error);
+                        /* It has come back: no need to sit out the pause between attempts. */
+                        if (r == 0)
+                                grpc_channel_reset_connect_backoff(client->channel);
                 }
                 if (now_usec(CLOCK_MONOTONIC) >= until)
                         return unreachable(client, probe(client->address), error);

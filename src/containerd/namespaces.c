@@ -5,14 +5,6 @@
 #include "proto/google.pb-c.h"
 #include "proto/namespaces.pb-c.h"
 
-static const Method get = {
-        .path = "/containerd.services.namespaces.v1.Namespaces/Get",
-        .request = &namespaces__get_namespace_request__descriptor,
-        .reply = &namespaces__get_namespace_response__descriptor,
-        .timeout_sec = TIMEOUT_LOOKUP_SEC,
-        .repeat = REPEAT_SAFELY,
-};
-
 static const Method create = {
         .path = "/containerd.services.namespaces.v1.Namespaces/Create",
         .request = &namespaces__create_namespace_request__descriptor,
@@ -31,27 +23,22 @@ static const Method delete = {
 };
 
 int ctr_namespace_ensure(CtrClient *client, Error *error) {
-        Namespaces__GetNamespaceRequest look = NAMESPACES__GET_NAMESPACE_REQUEST__INIT;
         Namespaces__CreateNamespaceRequest request = NAMESPACES__CREATE_NAMESPACE_REQUEST__INIT;
         Namespaces__Namespace namespace = NAMESPACES__NAMESPACE__INIT;
         _cleanup_(error_clear) Error e = {};
         int r;
 
-        look.name = client->namespace;
-        r = call_unary(client, &get, &look.base, NULL, &e);
-        if (r == -ENOENT) {
-                error_clear(&e);
-                namespace.name = client->namespace;
-                request.namespace_ = &namespace;
-                r = call_unary(client, &create, &request.base, NULL, &e);
-                if (r == 0)
-                        return 1;
-                if (r == -EEXIST)
-                        r = 0; /* by somebody else, meanwhile */
-        }
-        if (r < 0)
+        /* Looking first is of no use: containerd finds namespaces that are not there. */
+        namespace.name = client->namespace;
+        request.namespace_ = &namespace;
+        r = call_unary(client, &create, &request.base, NULL, &e);
+        if (r == -EEXIST)
+                return 0;
+        if (r < 0) {
                 error_move(error, &e);
-        return r;
+                return r;
+        }
+        return 1;
 }
 
 int ctr_namespace_delete(CtrClient *client, Error *error) {

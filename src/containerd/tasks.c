@@ -81,6 +81,16 @@ static const Method delete_process = {
         .timeout_sec = TIMEOUT_WORK_SEC,
 };
 
+/* A path for a stream, "" for none. Where a process has any stream at all, the shim wants to open both stdout
+ * and stderr; but a logging program or a file that stands for stdout is there for both. */
+static char *stream_path(const CtrStdio *stdio, const char *path) {
+        const bool any = !isempty(stdio->in) || !isempty(stdio->out) || !isempty(stdio->err);
+
+        if (isempty(path) && any && !(stdio->out && strstr(stdio->out, "://")))
+                return (char *) "/dev/null";
+        return (char *) path;
+}
+
 int ctr_task_create(CtrClient *client, const char *container_id, const CtrMounts *rootfs,
                     const CtrStdio *stdio, const CtrRuncOptions *options, uint32_t *ret_pid, Error *error) {
         Tasks__CreateTaskRequest request = TASKS__CREATE_TASK_REQUEST__INIT;
@@ -95,8 +105,8 @@ int ctr_task_create(CtrClient *client, const char *container_id, const CtrMounts
         request.rootfs = mounts;
         if (stdio) {
                 request.stdin = (char *) stdio->in;
-                request.stdout = (char *) stdio->out;
-                request.stderr = (char *) stdio->err;
+                request.stdout = stream_path(stdio, stdio->out);
+                request.stderr = stream_path(stdio, stdio->err);
                 request.terminal = stdio->terminal;
         }
         if (options) {
@@ -123,8 +133,8 @@ int ctr_task_exec(CtrClient *client, const char *container_id, const char *exec_
         request.spec = &any;
         if (stdio) {
                 request.stdin = (char *) stdio->in;
-                request.stdout = (char *) stdio->out;
-                request.stderr = (char *) stdio->err;
+                request.stdout = stream_path(stdio, stdio->out);
+                request.stderr = stream_path(stdio, stdio->err);
                 request.terminal = stdio->terminal;
         }
         return call_unary(client, &exec_process, &request.base, NULL, error);

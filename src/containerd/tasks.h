@@ -13,9 +13,9 @@
 #include "containerd/runc-options.h"
 #include "containerd/types.h"
 
-/* Paths of FIFOs, or of stdout and stderr "binary://PATH?KEY=VALUE", "file://PATH". NULL is no stream. The
- * shim opens FIFOs when it creates or starts the process: a reader must be there by then, else that call
- * hangs. */
+/* Paths of FIFOs; stdout can also be "binary://PATH?KEY=VALUE" or "file://PATH", and then takes stderr too.
+ * NULL is no stream. The shim opens FIFOs when it creates or starts the process: a reader must be there by
+ * then, else that call hangs until its deadline. */
 typedef struct CtrStdio {
         const char *in, *out, *err;
         bool terminal;
@@ -89,8 +89,8 @@ typedef struct CtrExit {
         uint64_t exited_usec;
 } CtrExit;
 
-/* Deletes a task that has ended (its shim ends), or an exec. -ENOENT when there is none, ERROR_BUSY while it
- * runs. `ret` may be NULL. */
+/* Deletes a task that has ended (its shim ends), or an exec. -ENOENT when there is none; an error while it
+ * runs, whose code differs between versions. `ret` may be NULL. */
 int ctr_task_delete(CtrClient *client, const char *container_id, CtrExit *ret, Error *error);
 int ctr_task_delete_process(CtrClient *client, const char *container_id, const char *exec_id, CtrExit *ret,
                             Error *error);
