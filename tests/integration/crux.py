@@ -36,6 +36,9 @@ NAMESPACE = "cruxd"
 SERVICE = "cruxd@default.service"
 SOCKET_UNIT = "cruxd@default.socket"
 
+# Whether the daemon has the sanitizers in it, which take time and memory.
+SANITIZED = os.environ.get("CRUXD_TEST_SANITIZED") == "1"
+
 # How long a single answer and a single test may take, unless they say otherwise.
 REPLY_SECONDS = 120
 TEST_SECONDS = 300
@@ -348,6 +351,11 @@ def leftovers(*, ignore=(), seconds=10):
     some seconds for it."""
     before = State()
     yield before
+    nothing_left(before, ignore=ignore, seconds=seconds)
+
+
+def nothing_left(before, *, ignore=(), seconds=10):
+    """Fails when there is anything that was not there before and matches none of the patterns."""
     deadline = time.monotonic() + seconds
     while True:
         left = [line for line in State().added_since(before) if not any(fnmatch.fnmatch(line, p) for p in ignore)]
@@ -498,6 +506,7 @@ def main():
     failed = 0
     started = time.time()
     setup = getattr(module, "setup", None)
+    after_each = getattr(module, "after_each", None)
     problem = run_case(setup, ()) if setup and cases else None
     for number, (name, function, arguments) in enumerate(cases, 1):
         name = name.replace("#", "")
@@ -507,6 +516,8 @@ def main():
         else:
             try:
                 error = run_case(function, arguments)
+                if after_each:
+                    error = error or run_case(after_each, ())
             except Skip as reason:
                 print(f"ok {number} - {name} # SKIP {reason}", flush=True)
                 continue
