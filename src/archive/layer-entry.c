@@ -21,13 +21,13 @@
 #define SPARSE_SIZE_MIN KIB(64)
 #define SEGMENTS_MAX ((size_t) 65536)
 
+/* Never fails: libarchive leaks what it holds of an archive that failed. What comes after the end is dropped,
+ * and whoever writes looks at walk->stopped. */
 static la_ssize_t write_to_pipeline(struct archive *archive, void *userdata, const void *data, size_t n) {
         LayerWalk *walk = userdata;
 
-        if (pipeline_write(walk->pipeline, data, n) < 0) {
-                archive_set_error(archive, ECANCELED, "cancelled");
-                return -1;
-        }
+        if (!walk->stopped && pipeline_write(walk->pipeline, data, n) < 0)
+                walk->stopped = true;
         return (la_ssize_t) n;
 }
 
@@ -65,9 +65,10 @@ int layer_walk_init(LayerWalk *walk, int upper_fd, const LayerOptions *options, 
 }
 
 void layer_walk_clear(LayerWalk *walk) {
-        /* Not closed but dropped: an archive that is not whole gets no end. */
-        if (walk->archive)
-                archive_write_fail(walk->archive);
+        walk->stopped = true;
+        /* Whatever is missing of a file is handed over in large pieces, as libarchive would in small ones. */
+        while (walk->in_content && archive_write_data(walk->archive, walk->zeros, ZEROS_SIZE) > 0)
+                ;
         archive_write_free(walk->archive);
         archive_entry_free(walk->entry);
         tdestroy(walk->links, free);
@@ -167,19 +168,27 @@ int layer_entry_read_xattrs(LayerWalk *walk, int fd, bool marks_only, unsigned *
         return 0;
 }
 
-static int archive_failure(LayerWalk *walk, Error *error) {
-        if (archive_errno(walk->archive) == ECANCELED)
+/* What came of a call that gave `r`. */
+static int check_archive(LayerWalk *walk, la_ssize_t r, Error *error) {
+        if (walk->stopped)
                 return -ECANCELED;
-        return error_set(error, ERROR_INTERNAL, "/%s: %s", walk->path.data,
-                         strempty(archive_error_string(walk->archive)));
+        /* The one warning is that a name is no UTF-8; it is then stored as it is and marked so. */
+        return r < ARCHIVE_WARN ? error_set(error, ERROR_INTERNAL, "/%s: %s", walk->path.data,
+                                            strempty(archive_error_string(walk->archive)))
+                                : 0;
 }
 
 int layer_entry_write(LayerWalk *walk, Error *error) {
         if (++walk->n_entries > LAYER_ENTRIES_MAX)
                 return error_set(error, ERROR_UNSUPPORTED, "more than %u entries", LAYER_ENTRIES_MAX);
-        /* The one warning is that a name is no UTF-8; it is then stored as it is and marked so. */
-        return archive_write_header(walk->archive, walk->entry) < ARCHIVE_WARN ? archive_failure(walk, error)
-                                                                               : 0;
+        int r = check_archive(walk, archive_write_header(walk->archive, walk->entry), error);
+        walk->in_content = r >= 0;
+        return r;
+}
+
+int layer_walk_close(LayerWalk *walk, Error *error) {
+        walk->in_content = false;
+        return check_archive(walk, archive_write_close(walk->archive), error);
 }
 
 static int add_segment(LayerWalk *walk, uint64_t offset, uint64_t length, Error *error) {
@@ -224,7 +233,7 @@ static int find_segments(LayerWalk *walk, int fd, const struct stat *st, Error *
 }
 
 static int write_data(LayerWalk *walk, const void *data, size_t n, Error *error) {
-        return archive_write_data(walk->archive, data, n) < 0 ? archive_failure(walk, error) : 0;
+        return check_archive(walk, archive_write_data(walk->archive, data, n), error);
 }
 
 static int write_hole(LayerWalk *walk, uint64_t length, Error *error) {

@@ -85,7 +85,8 @@ static int list_directory(LayerWalk *walk, int fd, Names *names, Error *error) {
         }
         if (errno != 0)
                 return error_set_errno(error, errno, "/%s: reading the directory", walk->path.data);
-        qsort(names->entries, names->n, sizeof(Name), compare_names);
+        if (names->n > 0)
+                qsort(names->entries, names->n, sizeof(Name), compare_names);
         return 0;
 }
 
@@ -355,11 +356,8 @@ int layer_walk_run(LayerWalk *walk, Error *error) {
         if (utf8)
                 old = uselocale(utf8);
         int r = walk_directory(walk, &root, error);
-        if (r == LAYER_WRITTEN && archive_write_close(walk->archive) != ARCHIVE_OK)
-                r = archive_errno(walk->archive) == ECANCELED
-                            ? -ECANCELED
-                            : error_set(error, ERROR_INTERNAL, "libarchive: %s",
-                                        strempty(archive_error_string(walk->archive)));
+        if (r == LAYER_WRITTEN)
+                r = layer_walk_close(walk, error);
         if (utf8) {
                 uselocale(old);
                 freelocale(utf8);

@@ -44,6 +44,8 @@ typedef struct LayerWalk {
         void *zeros;       /* a mapping that is read as holes */
         Segment *segments; /* owned; of a sparse file */
         size_t n_segments, segments_allocated;
+        bool in_content;    /* a header was written, and maybe not all that belongs to it */
+        bool stopped;       /* the pipeline takes no more */
         const char *reason; /* set when the layer is not translatable */
 } LayerWalk;
 
@@ -66,6 +68,9 @@ int layer_entry_read_xattrs(LayerWalk *walk, int fd, bool marks_only, unsigned *
 
 /* Writes the entry's header. */
 int layer_entry_write(LayerWalk *walk, Error *error);
+
+/* Writes the end of the archive. */
+int layer_walk_close(LayerWalk *walk, Error *error);
 
 /* Writes header and content of an open regular file. */
 int layer_entry_write_file(LayerWalk *walk, int fd, const struct stat *st, Error *error);
