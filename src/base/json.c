@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/json-syntax.h"
 #include "base/string-util.h"
 
 static inline void tokener_freep(json_tokener **p) {
@@ -12,19 +13,14 @@ static inline void tokener_freep(json_tokener **p) {
                 json_tokener_free(*p);
 }
 
-static int syntax_error(const char *text, size_t length, size_t at, const char *words, Error *error) {
-        if (at < length && text[at] > ' ' && text[at] < 0x7f)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "invalid character '%c' at byte %zu: %s",
-                                 text[at], at + 1, words);
-        return error_set(error, ERROR_INVALID_ARGUMENT, "invalid JSON at byte %zu: %s", at + 1, words);
-}
-
 int json_parse(const char *text, size_t length, unsigned depth, json_object **ret, Error *error) {
-        _cleanup_(tokener_freep) json_tokener *tokener = json_tokener_new_ex((int) depth);
+        _cleanup_(tokener_freep) json_tokener *tokener = NULL;
         _cleanup_free_ char *clean = NULL;
+        int r;
 
-        if (!tokener)
-                return error_oom(error);
+        r = json_check_syntax(text, length, depth, error);
+        if (r < 0)
+                return r;
         if (!utf8_is_valid(text, length)) {
                 clean = utf8_sanitize(text, length, &length);
                 if (!clean)
@@ -34,24 +30,18 @@ int json_parse(const char *text, size_t length, unsigned depth, json_object **re
         if (length > INT_MAX - 1)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "text of %zu bytes is too long", length);
 
-        json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+        /* It counts a scalar as a level of its own. */
+        tokener = json_tokener_new_ex((int) depth + 1);
+        if (!tokener)
+                return error_oom(error);
         _cleanup_json_ json_object *value = json_tokener_parse_ex(tokener, text, (int) length);
-        enum json_tokener_error e = json_tokener_get_error(tokener);
-        if (e == json_tokener_continue) {
+        if (json_tokener_get_error(tokener) == json_tokener_continue)
                 /* A bare number or null is complete only when something follows it. */
                 value = json_tokener_parse_ex(tokener, "", 1);
-                if (json_tokener_get_error(tokener) != json_tokener_success)
-                        return error_set(error, ERROR_INVALID_ARGUMENT,
-                                         "unexpected end of JSON input after %zu bytes", length);
-        } else if (e == json_tokener_error_depth)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "nested deeper than %u levels", depth);
-        else if (e != json_tokener_success)
-                return syntax_error(text, length, json_tokener_get_parse_end(tokener),
-                                    json_tokener_error_desc(e), error);
-        else
-                for (size_t at = json_tokener_get_parse_end(tokener); at < length; at++)
-                        if (!memchr(" \t\r\n", text[at], 4))
-                                return syntax_error(text, length, at, "data after the value", error);
+        enum json_tokener_error e = json_tokener_get_error(tokener);
+        if (e != json_tokener_success)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "invalid JSON at byte %zu: %s",
+                                 json_tokener_get_parse_end(tokener) + 1, json_tokener_error_desc(e));
         *ret = TAKE_PTR(value);
         return 0;
 }

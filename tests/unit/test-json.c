@@ -30,6 +30,51 @@ TEST(malformed) {
         refuse("{\"a\":1,}", "invalid");
         refuse("[[[[[[[[[[1]]]]]]]]]]", "nested deeper than 8");
         refuse("nul", "unexpected end");
+        refuse("nulx", "invalid character 'x' at byte 4: value expected");
+        refuse("[NaN]", "invalid character 'N' at byte 2");
+        refuse("[-Infinity]", "invalid character 'I' at byte 3");
+        refuse("[\"a\tb\"]", "at byte 4: control character");
+        refuse("[\"\\q\"]", "unknown escape");
+        refuse("[\"\\u12g4\"]", "hexadecimal");
+        refuse("[01]", "invalid character '1'");
+        refuse("[1.]", "digit expected");
+        refuse("[1e]", "digit expected");
+        refuse("[-]", "digit expected");
+        refuse("[1,]", "value expected");
+        refuse("[1}", "\",\" or \"]\"");
+        refuse("{\"a\" 1}", "\":\" expected");
+        refuse("{'a':1}", "name of a member");
+        refuse("/**/1", "value expected");
+        refuse("\xef\xbb\xbf[]", "invalid JSON at byte 1");
+}
+
+TEST(every_form_of_value) {
+        _cleanup_json_ json_object *o =
+                parse(" {\"\": [ ], \"a\\n\\u00e9\" : { } "
+                      ",\"n\":[0,-0,1.5,-1e9,2E+1,3e-1,123456789012345678901234567890],"
+                      "\"s\":\"h\xc3\xa9\xf0\x9f\x99\x82\\\\\\\"\\/\",\"l\":[true,false,null]}\r\n\t ");
+        const char *s = NULL;
+
+        ASSERT_EQ(json_object_object_length(o), 5);
+        ASSERT_EQ(json_get_string(o, "s", &s, NULL), 1);
+        ASSERT_STREQ(s, "h\xc3\xa9\xf0\x9f\x99\x82\\\"/");
+        ASSERT_NOT_NULL(json_member(o, "a\n\xc3\xa9"));
+}
+
+/* Depth is that of objects and arrays, whatever is in the innermost. */
+TEST(nesting) {
+        json_object *value = NULL;
+
+        ASSERT_OK(json_parse("[[[[]]]]", 8, 4, &value, NULL));
+        json_object_put(value);
+        ASSERT_OK(json_parse("[[[[0]]]]", 9, 4, &value, NULL));
+        json_object_put(value);
+        ASSERT_OK(json_parse("[{\"a\":[{\"b\":\"c\"}]}]", 19, 4, &value, NULL));
+        json_object_put(value);
+        value = NULL;
+        ASSERT_LT(json_parse("[[[[[]]]]]", 10, 4, &value, NULL), 0);
+        ASSERT_LT(json_parse("[[[[{}]]]]", 10, 4, &value, NULL), 0);
+        ASSERT_NULL(value);
 }
 
 TEST(scalars) {
