@@ -182,8 +182,7 @@ void build_stage_clear(BuildStage *stage) {
         if (r >= 0 && stage->key)
                 r = snapshot_remove(stage->runtime, stage->key, &e);
         if (r < 0)
-                log_warning("Failed to remove what a build stage used (%s), ignoring: %s", stage->key,
-                            error_message(&e));
+                runtime_unclean(stage->runtime, "what a stage used,", stage->key, &e);
 
         import_clear(&stage->base);
         free(stage->key);

@@ -158,7 +158,7 @@ static void remove_snapshot(Runtime *runtime, const char *key) {
         CTR_SHIELD();
 
         if (snapshot_remove(runtime, key, &e) < 0)
-                log_warning("Failed to remove snapshot %s, ignoring: %s", key, error_message(&e));
+                runtime_unclean(runtime, "snapshot", key, &e);
 }
 
 /* Every try has a snapshot of its own, so that two who start the same container cannot harm one another: one

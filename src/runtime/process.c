@@ -62,8 +62,7 @@ static void process_end(Process *p) {
         if (p->added &&
             ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
             error.code != ERROR_NOT_FOUND)
-                log_warning("Failed to delete process %s of container %s, ignoring: %s", p->id,
-                            p->container_id, error_message(&error));
+                runtime_unclean(p->runtime, "process", p->id, &error);
 }
 
 static void process_clear(Process *p) {

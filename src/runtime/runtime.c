@@ -129,6 +129,11 @@ char *runtime_random_name(const char *prefix) {
         return format_string("%s-%016" PRIx64, prefix, random);
 }
 
+void runtime_unclean(Runtime *runtime, const char *what, const char *name, const Error *error) {
+        log_warning("Failed to remove %s %s, leaving it to be swept: %s", what, name, error_message(error));
+        runtime->unclean = true;
+}
+
 int runtime_labels(const Runtime *runtime, bool temporary, CtrLabels *ret, Error *error) {
         _cleanup_(ctr_labels_clear) CtrLabels labels = {};
 
@@ -166,7 +171,6 @@ void runtime_lease_end(Runtime *runtime) {
         (void) ctr_client_set_lease(runtime->client, NULL);
         if (ctr_lease_delete(runtime->client, runtime->lease, /* sync= */ false, &error) < 0 &&
             error.code != ERROR_NOT_FOUND)
-                log_warning("Failed to delete lease %s, it expires by itself, ignoring: %s", runtime->lease,
-                            error_message(&error));
+                runtime_unclean(runtime, "lease", runtime->lease, &error);
         runtime->lease = mfree(runtime->lease);
 }

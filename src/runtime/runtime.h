@@ -14,8 +14,9 @@
 
 /* Labels on what is ours. Nothing that a client or an image says becomes the name of a label. */
 #define LABEL_INSTANCE "xyz.cruciblehq.cruxd.instance" /* the instance that made it */
-#define LABEL_BASE "xyz.cruciblehq.cruxd.base" /* on images that are kept only as the base of later builds \
-                                                */
+#define LABEL_BASE \
+        "xyz.cruciblehq.cruxd.base" /* on images that are kept only as the base of later builds \
+                                     */
 
 /* On what lives no longer than the process that made it: which process that is, by boot, PID and start time,
  * so that it can be told whether it still runs (runtime/owner.h). */
@@ -41,6 +42,7 @@ typedef struct Runtime {
         char *content_root; /* runtime_content_root() */
         bool content_root_known;
         bool systemd_cgroup; /* systemd is the machine's manager and makes the containers' scopes */
+        bool unclean;        /* something of ours could not be removed: a sweep must, after this process */
         bool checked;        /* runtime_ready() was there */
         char *owner;         /* the value of LABEL_OWNER */
         char *lease;         /* the one that is held, or NULL */
@@ -67,6 +69,9 @@ int runtime_open_blob(Runtime *runtime, const char *digest);
 
 /* "PREFIX-" and 64 random bits. NULL without memory. */
 char *runtime_random_name(const char *prefix);
+
+/* Something could not be removed: logs it, and sets `unclean`. */
+void runtime_unclean(Runtime *runtime, const char *what, const char *name, const Error *error);
 
 /* The labels of what this instance makes; with LABEL_OWNER for what is to go when this process has. */
 int runtime_labels(const Runtime *runtime, bool temporary, CtrLabels *ret, Error *error);

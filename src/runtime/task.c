@@ -66,8 +66,7 @@ int task_start(Runtime *runtime, const char *id, const CtrMounts *rootfs, const 
         CTR_SHIELD();
         _cleanup_(error_clear) Error e = {};
         if (task_end(runtime, id, TASK_KILL, &e) < 0)
-                log_warning("Failed to remove the task of container %s that did not start, ignoring: %s", id,
-                            error_message(&e));
+                runtime_unclean(runtime, "the task of container", id, &e);
         return runtime_error(error, r);
 }
 

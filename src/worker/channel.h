@@ -16,6 +16,10 @@
 /* Fds that one request may bring. */
 #define CHANNEL_FDS_MAX 16U
 
+/* A worker ends with this status after an answer when it could not remove all that it had made: the broker
+ * sweeps then. */
+#define CHANNEL_EXIT_UNCLEAN 75
+
 typedef struct ChannelFd {
         char *name;
         int fd;

@@ -57,6 +57,8 @@ static int serve(Runtime *runtime, int fd) {
                         cancel_reset(runtime->client);
                 } else if (r == 0)
                         return EXIT_SUCCESS;
+                if (runtime->unclean)
+                        return CHANNEL_EXIT_UNCLEAN;
                 if (r < 0) {
                         log_error("Lost the connection to the broker: %s",
                                   error_is_set(&error) ? error_message(&error) : errno_words(r));
