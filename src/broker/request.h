@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* From a client's line to a job. Everything that can be told to be wrong without looking at the machine is
+ * told here, before anything waits or runs. */
+
+#include "broker/job.h"
+#include "protocol/envelope.h"
+
+/* A line has so many values and members at most: it is parsed as a whole, and each takes far more memory than
+ * text. The largest recipe has fewer. */
+#define REQUEST_VALUES_MAX ((size_t) KIB(256))
+
+/* Decodes and checks a line, the recipe of a build included. */
+int request_read(const char *line, size_t length, Request *ret, Error *error);
+
+/* Loads of the peer what the command needs: groups and pidfd where it is to act as the client. `fd` is its
+ * connection. */
+int request_load_peer(Command command, Peer *peer, int fd, Error *error);
+
+/* Makes the job's request of the line and its decoded form, which lends its strings. Takes over what the
+ * peer owns. Clear *ret in any case. */
+int request_to_job(const Request *request, const char *line, size_t length, Peer *peer, JobRequest *ret,
+                   Error *error);
