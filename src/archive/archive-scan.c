@@ -22,6 +22,7 @@ typedef struct Scan {
         bool direct;   /* contents can be read from the archive itself */
         uint64_t at;   /* of fd, where it is seekable */
         uint64_t size; /* of a regular file */
+        unsigned n_entries;
         int read_errno;
         bool cancelled;
         char *buffer; /* owned */
@@ -79,7 +80,7 @@ static int scan_failure(Scan *scan, Error *error) {
         if (scan->read_errno != 0)
                 return error_set_errno(error, scan->read_errno, "reading the archive");
         /* What fails at the first header is of another kind, or empty. */
-        if (archive_file_count(scan->archive) <= 1)
+        if (scan->n_entries == 0)
                 return error_set(error, ERROR_UNSUPPORTED, "it is no tar archive: %s",
                                  strempty(archive_error_string(scan->archive)));
         return error_set(error, ERROR_INVALID_ARGUMENT, "the archive is damaged: %s",
@@ -265,7 +266,7 @@ static int scan_entry(Scan *scan, struct archive_entry *e, Error *error) {
 }
 
 static int scan_entries(Scan *scan, Error *error) {
-        for (unsigned n = 0;; n++) {
+        for (;;) {
                 struct archive_entry *e;
 
                 int r = archive_read_next_header(scan->archive, &e);
@@ -273,11 +274,11 @@ static int scan_entries(Scan *scan, Error *error) {
                         return 0;
                 if (r < ARCHIVE_WARN)
                         return scan_failure(scan, error);
-                if (n >= ARCHIVE_ENTRIES_MAX)
+                if (++scan->n_entries > ARCHIVE_ENTRIES_MAX)
                         return error_set(error, ERROR_INVALID_ARGUMENT,
                                          "the archive has more than %u entries", ARCHIVE_ENTRIES_MAX);
                 /* One filter is the plain file; a compressed one has another on top. */
-                if (n == 0)
+                if (scan->n_entries == 1)
                         scan->direct = scan->seekable && archive_filter_count(scan->archive) == 1;
                 r = scan_entry(scan, e, error);
                 if (r < 0)
