@@ -266,8 +266,19 @@ def mounts():
     return sorted(found)
 
 
+# Where a mount may be that somebody forgot, and those there that are the sandbox's of the service, made by systemd.
+MOUNT_PLACES = ("/run/containerd/", "/var/lib/containerd/", "/var/lib/cruxd", "/run/cruxd/", "/var/tmp/crux", "/tmp/crux")
+SANDBOX_MOUNTS = r"/run/containerd/(io\.containerd\.runtime\.v2\.task|fifo)|/run/cruxd(/instances(/[^/]+(/state)?)?)?"
+
+# The daemon's own files, which are there as long as its socket is.
+OWN_FILES = r"/run/cruxd/instances(/[^/]+(/lock|/state(/[^/]+)?)?)?"
+
+# Images of base archives keep what was unpacked for the next build; their names tell that they are nobody's.
+OWN_IMAGES = "cruxd.local/base@"
+
+
 def interesting_mount(path):
-    return path.startswith(("/run/containerd/", "/var/lib/containerd/", "/var/lib/cruxd", "/run/cruxd/", "/var/tmp/crux"))
+    return path.startswith(MOUNT_PLACES) and not re.fullmatch(SANDBOX_MOUNTS, path)
 
 
 def temporary_files():
@@ -280,7 +291,11 @@ def temporary_files():
             if not directory.startswith(("/tmp/systemd-private-", "/var/tmp/systemd-private-")):
                 found += [os.path.join(directory, name) for name in names if "systemd-private-" not in name]
     ours = os.path.realpath(os.environ.get("TMPDIR", "/nonexistent"))
-    return sorted(path for path in found if not is_socket(path) and not path.startswith(ours))
+    return sorted(
+        path
+        for path in found
+        if not is_socket(path) and not path.startswith(ours) and not re.fullmatch(OWN_FILES, path)
+    )
 
 
 def is_socket(path):
@@ -300,7 +315,7 @@ class State:
             "container": ctr_list("containers", "ls", "-q"),
             "task": ctr_list("tasks", "ls", "-q"),
             "snapshot": self.snapshots(),
-            "image": ctr_list("images", "ls", "-q"),
+            "image": [name for name in ctr_list("images", "ls", "-q") if not name.startswith(OWN_IMAGES)],
             "lease": ctr_list("leases", "ls", "-q"),
             "unfinished write": self.ingests(),
             "mount": mounts(),

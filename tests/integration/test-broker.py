@@ -189,16 +189,16 @@ def test_half_a_line_is_dropped():
 
 MISSING = [
     # command, payload, the member that the message must name
-    ("build", None, "recipe"),
+    ("build", None, "payload"),
     ("build", {"recipe": {"stages": [SLEEP]}, "resource": "r", "output": "/o"}, "root"),
     ("build", {"recipe": {"stages": [SLEEP]}, "resource": "r", "root": "/r"}, "output"),
-    ("image-import", None, "ref"),
+    ("image-import", None, "payload"),
     ("image-import", {"ref": "a", "version": "1"}, "path"),
     ("image-import", {"ref": "a", "version": "", "path": "/p"}, "version"),
     ("image-start", {"version": "1"}, "ref"),
     ("image-start", {"ref": "a"}, "version"),
-    ("image-destroy", None, "ref"),
-    ("container-stop", None, "id"),
+    ("image-destroy", None, "payload"),
+    ("container-stop", None, "payload"),
     ("container-destroy", {"id": ""}, "id"),
     ("container-status", {"id": None}, "id"),
     ("container-exec", {"id": "a"}, "command"),

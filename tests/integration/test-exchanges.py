@@ -23,6 +23,8 @@ ENTRYPOINT = ["/bin/sh", "-c", "echo up; sleep infinity"]
 
 ANY = object()
 
+builds_before = None
+
 
 def cli_step(**members):
     """A step as the crux CLI sends it: every member there, capitalised, empty where there is nothing to say."""
@@ -96,7 +98,7 @@ def execute(*command):
 
 EXCHANGES = [
     # name, command, payload, what to expect
-    ("status", "status", None, ok(running=True, version=ANY, pid=ANY, uptime=ANY, builds=0)),
+    ("status", "status", None, ok(running=True, version=ANY, pid=ANY, uptime=ANY, builds=ANY)),
     ("two stages, every kind of step", "build", EVERY_KIND_OF_STEP, ok(output=OUTPUT)),
     ("a container before it is there", "container-status", CONTAINER, ok(status="not created")),
     ("import", "image-import", {**IMAGE, "path": OUTPUT + "/image.tar"}, ok()),
@@ -205,9 +207,8 @@ def setup():
     crux.mkimage.busybox(ROOT + "/base.tar")
     with open(ROOT + "/src/hello.txt", "w") as file:
         file.write("hello\n")
-    # A daemon of which nothing was asked yet: it counts its builds.
-    crux.run("systemctl", "stop", crux.SERVICE, crux.SOCKET_UNIT)
-    crux.run("systemctl", "start", crux.SOCKET_UNIT)
+    global builds_before
+    builds_before = crux.ask("status")["builds"]
 
 
 @crux.table(EXCHANGES)
@@ -221,7 +222,7 @@ def test_exchange(name, command, payload, check):
 
 def test_status_counts_and_types():
     reply = crux.ask("status")
-    crux.equal(reply["builds"], 2, "builds that ended well")
+    crux.equal(reply["builds"] - builds_before, 2, "builds that ended well")
     crux.equal(str(reply["pid"]), crux.show(crux.SERVICE, "MainPID")["MainPID"], "pid")
     crux.matches(reply["uptime"], r"^(\d+h)?(\d+m)?\d+s$")
     crux.matches(reply["version"], r"^(\(local\)|\d+\.\d+\.\d+\S*( \S+)* \[\w+\])$")
