@@ -11,7 +11,7 @@
 #define CHANNEL_FD 3
 
 /* The line that carries a request; the request itself is in the memfd. */
-#define CHANNEL_LINE_MAX ((size_t) KIB(64))
+#define CHANNEL_LINE_MAX ((size_t) MIB(1)) /* a user has 65536 groups at most */
 
 /* Fds that one request may bring. */
 #define CHANNEL_FDS_MAX 16U
