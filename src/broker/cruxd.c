@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/version.h"
 #include "broker/manager.h"
-#include "broker/version.h"
 #include "config.h"
 
 /* What the shell takes for a wrong command line. */

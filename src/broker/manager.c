@@ -5,10 +5,10 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/time-util.h"
+#include "base/version.h"
 #include "broker/life.h"
 #include "broker/request.h"
 #include "broker/socket-path.h"
-#include "broker/version.h"
 #include "config.h"
 #include "protocol/envelope.h"
 

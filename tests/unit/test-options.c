@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <syslog.h>
 
+#include "base/version.h"
 #include "broker/options.h"
-#include "broker/version.h"
 #include "test.h"
 
 #define WORDS_MAX 16

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/version.h"
+#include "base/version.h"
 
 #include <stdio.h>
 
