@@ -12,7 +12,7 @@ static const char *const kinds[] = {
         [REPLY_PROGRESS] = "progress",
 };
 
-#define REPLY_PREFIX "{\"version\":0,\"command\":\""
+#define ENVELOPE_PREFIX "{\"version\":0,\"command\":\""
 
 int request_decode(const char *line, size_t length, bool internal, Request *ret, Error *error) {
         _cleanup_json_ json_object *envelope = NULL;
@@ -52,10 +52,21 @@ void request_clear(Request *request) {
         request->command = COMMAND_STATUS;
 }
 
+int request_write(Command command, json_object *payload, Buffer *buffer) {
+        int r;
+
+        r = buffer_printf(buffer, ENVELOPE_PREFIX "%s\"", command_to_string(command));
+        if (r >= 0 && payload)
+                r = buffer_append_string(buffer, ",\"payload\":");
+        if (r >= 0 && payload)
+                r = json_write(payload, buffer);
+        return r < 0 ? r : reply_end(buffer);
+}
+
 int reply_kind_from_prefix(const char *line, size_t length) {
         for (ReplyKind kind = REPLY_OK; kind < (ReplyKind) ELEMENTSOF(kinds); kind++) {
                 char prefix[REPLY_PREFIX_MAX];
-                size_t n = (size_t) snprintf(prefix, sizeof(prefix), REPLY_PREFIX "%s\"", kinds[kind]);
+                size_t n = (size_t) snprintf(prefix, sizeof(prefix), ENVELOPE_PREFIX "%s\"", kinds[kind]);
 
                 if (memcmp(line, prefix, MIN(n, length)) == 0)
                         return length < n ? -EAGAIN : (int) kind;
@@ -64,7 +75,7 @@ int reply_kind_from_prefix(const char *line, size_t length) {
 }
 
 int reply_begin(ReplyKind kind, Buffer *buffer) {
-        return buffer_printf(buffer, REPLY_PREFIX "%s\",\"payload\":", kinds[kind]);
+        return buffer_printf(buffer, ENVELOPE_PREFIX "%s\",\"payload\":", kinds[kind]);
 }
 
 int reply_end(Buffer *buffer) {
@@ -75,7 +86,7 @@ int reply_write(ReplyKind kind, json_object *payload, Buffer *buffer) {
         int r;
 
         if (!payload)
-                return buffer_printf(buffer, REPLY_PREFIX "%s\"}\n", kinds[kind]);
+                return buffer_printf(buffer, ENVELOPE_PREFIX "%s\"}\n", kinds[kind]);
         r = reply_begin(kind, buffer);
         if (r >= 0)
                 r = json_write(payload, buffer);

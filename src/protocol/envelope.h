@@ -28,6 +28,10 @@ typedef struct Request {
 int request_decode(const char *line, size_t length, bool internal, Request *ret, Error *error);
 void request_clear(Request *request);
 
+/* Appends a request's whole line with its newline, for clients: 0 or -ENOMEM. `payload` may be NULL: the
+ * member is left out. */
+int request_write(Command command, json_object *payload, Buffer *buffer);
+
 typedef enum ReplyKind {
         REPLY_OK,
         REPLY_ERROR,

@@ -140,3 +140,21 @@ TEST(replies) {
         ASSERT_STREQ(error_message(&read), "container \"a\"b\" is not running");
         ASSERT_EQ(reply_kind_from_prefix("garbage", 7), _REPLY_KIND_INVALID);
 }
+
+TEST(requests_written_are_read) {
+        _cleanup_(buffer_clear) Buffer b = {};
+        _cleanup_(request_clear) Request request = {};
+        _cleanup_json_ json_object *payload = json_object_new_object();
+
+        ASSERT_OK(request_write(COMMAND_STATUS, NULL, &b));
+        ASSERT_EQ(b.length, strlen("{\"version\":0,\"command\":\"status\"}\n"));
+        ASSERT_OK(request_decode(b.data, b.length, false, &request, NULL));
+        ASSERT_EQ(request.command, COMMAND_STATUS);
+        buffer_clear(&b);
+
+        ASSERT_OK(json_add_string(payload, "id", "acme/hello"));
+        ASSERT_OK(request_write(COMMAND_CONTAINER_STOP, payload, &b));
+        ASSERT_OK(request_decode(b.data, b.length, false, &request, NULL));
+        ASSERT_EQ(request.command, COMMAND_CONTAINER_STOP);
+        ASSERT_STREQ(request.payload.id, "acme-hello");
+}
