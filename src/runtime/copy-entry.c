@@ -37,7 +37,7 @@ static int read_target(int dir_fd, CopyEntry *entry) {
 
         ssize_t n = readlinkat(dir_fd, entry->name, target, sizeof(target));
         if (n < 0)
-                return -errno;
+                return errno == EINVAL ? -ESTALE : -errno;
         if ((size_t) n == sizeof(target))
                 return -ENAMETOOLONG;
         entry->target = strndup(target, (size_t) n);
@@ -62,10 +62,14 @@ void copy_entry_open(int dir_fd, CopyEntry *entry) {
         }
         if (entry->type == DT_UNKNOWN) {
                 entry->type = IFTODT(entry->st.st_mode);
-                if (entry->type == DT_REG)
+                if (entry->type == DT_REG) {
                         copy_entry_open(dir_fd, entry);
+                        return;
+                }
         }
-        if (entry->type == DT_LNK)
+        if (entry->type != IFTODT(entry->st.st_mode))
+                entry->r = -ESTALE;
+        else if (entry->type == DT_LNK)
                 entry->r = read_target(dir_fd, entry);
 }
 
