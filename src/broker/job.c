@@ -277,6 +277,5 @@ void job_worker_ended(Job *job, const char *how) {
                 job_log_worker_died(job, how);
                 (void) error_set(&error, ERROR_INTERNAL, "the worker %s", how);
         }
-        sweeper_add(&job->manager->sweeper, job);
         job_fail(job, &error);
 }

@@ -219,7 +219,7 @@ int manager_start(Manager *manager, Error *error) {
 
         set_busy(manager);
         life_ready(manager);
-        sweeper_start(&manager->sweeper);
+        sweeper_request(&manager->sweeper);
         return 0;
 }
 

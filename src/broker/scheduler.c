@@ -8,7 +8,7 @@ void scheduler_init(Scheduler *scheduler, UserTable *users) {
 }
 
 static bool may_start(const LaneState *lane, const UserLane *user) {
-        return !lane->closed && lane->running < lane->max && user->running < lane->per_user_max;
+        return lane->running < lane->max && user->running < lane->per_user_max;
 }
 
 /* A user's turn has come when none of those before him can use it; so one who is at his own bound holds

@@ -25,7 +25,6 @@ typedef struct LaneState {
         uint64_t running;
         uint64_t max;
         uint64_t per_user_max;
-        bool closed;               /* nothing starts */
         QUEUE_HEAD(UserLane) ring; /* users who wait, the next first */
 } LaneState;
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Removes what the dead left in containerd: of a former daemon everything, before the first long command
- * starts; of a worker that died, what its job had made. Where it fails, containerd being away for instance,
- * it is tried again later. */
+/* Has a worker remove what dead processes left in containerd: those of a former daemon at the start, and our
+ * own workers' when one ends otherwise than it should. The worker tells by itself what belongs to the dead
+ * (see runtime/sweep.h), so that a sweep is safe at any time. Where it fails, containerd being away for
+ * instance, it is tried again later. */
 
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -15,11 +16,8 @@ typedef struct Manager Manager;
 
 typedef struct Sweeper {
         Manager *manager;
-        bool everything;  /* nothing of ours is there to be spared */
-        uint64_t *builds; /* jobs that ended badly, the next first */
-        size_t n_builds;
+        bool needed;
         Job *job; /* the sweep that is under way */
-        bool job_is_everything;
         sd_event_source *retry_timer;
         uint64_t retry_usec;
 } Sweeper;
@@ -27,8 +25,5 @@ typedef struct Sweeper {
 void sweeper_init(Sweeper *sweeper, Manager *manager);
 void sweeper_clear(Sweeper *sweeper);
 
-/* At the daemon's start. Long commands wait until it is over, well or not. */
-void sweeper_start(Sweeper *sweeper);
-
-/* The job's worker has died before its answer. */
-void sweeper_add(Sweeper *sweeper, const Job *job);
+/* Something may be left: sweeps now, or again when a sweep is under way, which may have passed it by. */
+void sweeper_request(Sweeper *sweeper);

@@ -143,6 +143,10 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         worker->exit_code = si->si_code;
         worker->exit_status = si->si_status;
         worker->kill_timer = sd_event_source_disable_unref(worker->kill_timer);
+        /* It says so itself by its status, or had no time to remove what it had made. A sweep's own failure
+         * is known by its answer. */
+        if ((si->si_code != CLD_EXITED || si->si_status != EXIT_SUCCESS) && !worker->sweeps)
+                sweeper_request(&worker->pool->manager->sweeper);
         /* Whoever else may hold the other end: what is in the socket still comes, then its end. */
         if (worker->fd >= 0)
                 (void) shutdown(worker->fd, SHUT_RD);
@@ -330,6 +334,7 @@ int worker_send(Worker *worker, Job *job) {
                 return r;
         }
         worker->job = job;
+        worker->sweeps = job->command == COMMAND_SWEEP;
         return 0;
 }
 

@@ -27,6 +27,7 @@ struct Worker {
         Job *job;
         bool dedicated; /* ends with its job */
         bool doomed;    /* cancelled or out of order: gets no other job */
+        bool sweeps;    /* has been given a sweep */
         bool is_idle;
         bool reaped;
         int exit_code, exit_status; /* CLD_… of waitid(2), and the status or signal */

@@ -96,19 +96,6 @@ TEST(lanes_do_not_wait_for_one_another) {
         ASSERT_NULL(users.all);
 }
 
-TEST(a_closed_lane_waits) {
-        set_up(2, 2);
-        scheduler.lanes[LANE_LONG].closed = true;
-        ASSERT_OK(enqueue(0, 1, LANE_LONG));
-        ASSERT_EQ(next(), -1);
-        ASSERT_OK(enqueue(1, 1, LANE_SHORT));
-        ASSERT_EQ(next(), 1);
-        scheduler.lanes[LANE_LONG].closed = false;
-        ASSERT_EQ(next(), 0);
-        done(0);
-        done(1);
-}
-
 TEST(the_queue_is_bounded) {
         Error error = {};
 
