@@ -105,6 +105,7 @@ int credentials_find_in(const char *text, size_t length, const char *host, CtrCr
         r = json_get_object(document, "auths", &auths, error);
         if (r <= 0)
                 return r;
+        r = 0;
         json_object_object_foreach (auths, key, entry) {
                 if (!same_host(key, host))
                         continue;
