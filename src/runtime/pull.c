@@ -46,6 +46,19 @@ static void log_progress(const CtrProgress *progress, void *userdata) {
         log_debug("Pulling %s: %s %s", (const char *) userdata, progress->event, progress->name);
 }
 
+/* What lies between containerd and the registry reaches us as an error of no kind. */
+static int explain(Error *error, int r) {
+        if (r != -EIO)
+                return r;
+        if (strstr(error_message(error), "dial tcp"))
+                return error_recode(error, ERROR_UNAVAILABLE);
+        if (strstr(error_message(error), "HTTP response to HTTPS client"))
+                return error_prefix(
+                        error, error_recode(error, ERROR_UNSUPPORTED),
+                        "the registry is without TLS, which containerd before 2.0 does not speak");
+        return r;
+}
+
 static int find_credentials(const char *host, const char *reference, CtrCredentials *ret, void *userdata,
                             Error *error) {
         int r = credentials_find(host, ret, error);
@@ -79,7 +92,7 @@ int image_pull(Runtime *runtime, const Reference *reference, const Platform *pla
         log_info("Pulling %s", reference->canonical);
         r = ctr_pull(runtime->client, &pull, error);
         if (r < 0)
-                return error_prefix(error, r, "pull %s", reference->canonical);
+                return error_prefix(error, explain(error, r), "pull %s", reference->canonical);
         r = image_store_find(runtime, reference->canonical, platform, ret, error);
         if (r < 0)
                 return r;
