@@ -9,16 +9,35 @@
 
 #include "base/fd-util.h"
 
-int journal_open(Journal *ret, const char *socket_path) {
-        struct sockaddr_un address = { .sun_family = AF_UNIX };
-
-        if (strlen(socket_path) >= sizeof(address.sun_path))
+static int set_address(const char *socket_path, struct sockaddr_un *ret) {
+        if (strlen(socket_path) >= sizeof(ret->sun_path))
                 return -ENAMETOOLONG;
-        strcpy(address.sun_path, socket_path);
+        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        strcpy(ret->sun_path, socket_path);
+        return 0;
+}
 
+bool journal_is_there(const char *socket_path) {
+        struct sockaddr_un address;
+
+        _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return fd >= 0 && set_address(socket_path, &address) >= 0 &&
+               connect(fd, (struct sockaddr *) &address, sizeof(address)) >= 0;
+}
+
+int journal_open(Journal *ret, const char *socket_path) {
+        static const int size = JOURNAL_SEND_BUFFER;
+        struct sockaddr_un address;
+
+        int r = set_address(socket_path, &address);
+        if (r < 0)
+                return r;
         int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
+        /* More than others may have is root's to take. */
+        if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
+                (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
         *ret = (Journal){
                 .fd = fd,
                 .address = address,

@@ -10,6 +10,10 @@
 #include "base/macro.h"
 #include "base/time-util.h"
 
+/* Messages on their way to journald, in bytes: with the kernel's default, journald and this would take turns
+ * line by line. */
+#define JOURNAL_SEND_BUFFER ((int) MIB(8))
+
 /* How long one message waits for a journal that cannot be reached; and when there is no time left, as the
  * shim waits 12 seconds for its logger after the container has gone. */
 #define JOURNAL_PATIENCE_USEC (120 * USEC_PER_SEC)
@@ -31,6 +35,9 @@ typedef struct Journal {
 /* The journal whose socket has this path; it need not be there yet. Negative errno. */
 int journal_open(Journal *ret, const char *socket_path);
 void journal_close(Journal *journal);
+
+/* Whether somebody listens at a socket's path. */
+bool journal_is_there(const char *socket_path);
 
 /* Sends one message that is serialised already: its parts one after another are "NAME=VALUE\n" fields, or the
  * binary form. Waits for as long as a live journald has no room. 0; a negative errno for a message that was

@@ -41,14 +41,15 @@ static void drop_privileges(void) {
         (void) syscall(SYS_capset, &header, none);
 }
 
-/* A journal namespace that nobody has set up would swallow everything: the main journal takes its place. A
- * machine without any journal must not keep its containers waiting for one. */
+/* A journal namespace that nobody has set up, or whose unit has been stopped, would keep the container
+ * waiting: the main journal takes its place. A machine without any journal must not keep its containers
+ * waiting for one. */
 static int open_journal(const ContainerLog *container, Journal *ret) {
         ContainerLog plain = *container;
         char path[JOURNAL_SOCKET_PATH_MAX];
 
         container_log_socket(container, path);
-        if (access(path, F_OK) < 0) {
+        if (container->journal_namespace && !journal_is_there(path)) {
                 plain.journal_namespace = NULL;
                 container_log_socket(&plain, path);
         }
