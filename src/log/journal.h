@@ -2,7 +2,9 @@
 #pragma once
 
 /* Sending to journald by its native protocol (systemd's docs/JOURNAL_NATIVE_PROTOCOL.md), and not losing
- * anything while it is restarted: unlike sd_journal_sendv(3), which takes an absent journal for success. */
+ * anything while it is restarted or killed: unlike sd_journal_sendv(3), which takes an absent journal for
+ * success. Only what is in the queue of the journal's socket goes with it when the socket's unit is stopped:
+ * nobody is told. */
 
 #include <sys/uio.h>
 #include <sys/un.h>
