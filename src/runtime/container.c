@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "config.h"
+#include "containerd/leases.h"
 #include "runtime/container-spec.h"
 #include "runtime/image-store.h"
 #include "runtime/snapshot.h"
@@ -282,10 +283,34 @@ static void roll_back(Runtime *runtime, const CtrContainer *old, const CtrContai
         if (r >= 0)
                 remove_snapshot(runtime, new->snapshot_key);
         if (r >= 0 && was_running)
-                r = container_start_task(runtime, old, &e);
+                r = start_existing(runtime, old, &e);
         if (r < 0)
                 log_error("Failed to bring back container %s after its update failed: %s", old->id,
                           error_message(&e));
+}
+
+/* The new container in the old one's place. */
+static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer *new, Error *error) {
+        int r;
+
+        /* As soon as the container names another one, only the lease keeps its snapshot from the garbage
+         * collector. */
+        if (!isempty(old->snapshot_key)) {
+                r = ctr_lease_add_resource(runtime->client, runtime->lease, "snapshots/" DEFAULT_SNAPSHOTTER,
+                                           old->snapshot_key, error);
+                if (r < 0)
+                        return r;
+        }
+        {
+                /* Half ended is no state to come back from. */
+                CTR_SHIELD();
+                r = task_end(runtime, old->id, TASK_STOP, error);
+        }
+        if (r >= 0)
+                r = ctr_container_update(
+                        runtime->client, new,
+                        CTR_CONTAINER_IMAGE | CTR_CONTAINER_SPEC | CTR_CONTAINER_SNAPSHOT_KEY, error);
+        return r < 0 ? r : container_start_task(runtime, new, error);
 }
 
 int container_update(Runtime *runtime, const char *image_name, const char *id, Error *error) {
@@ -310,18 +335,13 @@ int container_update(Runtime *runtime, const char *image_name, const char *id, E
                 return r;
         }
 
-        r = task_end(runtime, id, TASK_STOP, error);
-        if (r >= 0)
-                r = ctr_container_update(
-                        runtime->client, &new,
-                        CTR_CONTAINER_IMAGE | CTR_CONTAINER_SPEC | CTR_CONTAINER_SNAPSHOT_KEY, error);
-        if (r >= 0)
-                r = container_start_task(runtime, &new, error);
+        r = replace(runtime, &old, &new, error);
         if (r < 0) {
                 roll_back(runtime, &old, &new, state == TASK_RUNNING);
                 return r;
         }
-        remove_snapshot(runtime, old.snapshot_key);
+        if (!isempty(old.snapshot_key))
+                remove_snapshot(runtime, old.snapshot_key);
         return 0;
 }
 

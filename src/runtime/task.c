@@ -54,7 +54,12 @@ int task_start(Runtime *runtime, const char *id, const CtrMounts *rootfs, const 
                Error *error) {
         int r;
 
-        r = ctr_task_create(runtime->client, id, rootfs, stdio, NULL, NULL, error);
+        {
+                /* Cancelled, containerd would go on undoing it when this is over, and the next task of the
+                 * container find the place taken. */
+                CTR_SHIELD();
+                r = ctr_task_create(runtime->client, id, rootfs, stdio, NULL, NULL, error);
+        }
         if (r == -EEXIST) /* somebody else's task, not ours to remove */
                 return r;
         if (r >= 0)
