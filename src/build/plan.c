@@ -3,6 +3,7 @@
 
 #include "base/string-util.h"
 #include "build/emulation.h"
+#include "oci/reference.h"
 
 bool plan_is_for(const char *wanted, const Platform *platform) {
         Platform p;
@@ -52,8 +53,9 @@ static int add_platforms(Plan *plan, char *const *platforms, Error *error) {
         return r;
 }
 
-static const Stage *find_output_stage(const Recipe *recipe, const Platform *platform) {
-        for (const Stage *stage = recipe->stages; stage < recipe->stages + recipe->n_stages; stage++)
+/* The first one from `stage` on. */
+static const Stage *find_output_stage(const Recipe *recipe, const Stage *stage, const Platform *platform) {
+        for (; stage < recipe->stages + recipe->n_stages; stage++)
                 if (!stage->transient && plan_is_for(stage->platform, platform))
                         return stage;
         return NULL;
@@ -94,10 +96,14 @@ static int check_platform(const Recipe *recipe, PlatformPlan *p, Error *error) {
         char title[STAGE_TITLE_MAX];
         int r;
 
-        p->output = find_output_stage(recipe, &p->platform);
+        p->output = find_output_stage(recipe, recipe->stages, &p->platform);
         if (!p->output)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "platform %s: no stage becomes the image",
                                  p->name);
+        /* The recipe's own check does not know that x86_64 is amd64. */
+        if (find_output_stage(recipe, p->output + 1, &p->platform))
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "platform %s: more than one stage becomes the image", p->name);
         for (const Stage *stage = recipe->stages; stage < recipe->stages + recipe->n_stages; stage++) {
                 if (!plan_is_for(stage->platform, &p->platform))
                         continue;
@@ -111,10 +117,29 @@ static int check_platform(const Recipe *recipe, PlatformPlan *p, Error *error) {
         return 0;
 }
 
+/* Of stages that are skipped as well: a recipe is right or wrong as a whole. */
+static int check_references(const Recipe *recipe, Error *error) {
+        char title[STAGE_TITLE_MAX];
+
+        for (const Stage *stage = recipe->stages; stage < recipe->stages + recipe->n_stages; stage++) {
+                _cleanup_(reference_clear) Reference reference = {};
+
+                if (stage->from_kind != FROM_OCI)
+                        continue;
+                int r = reference_parse(stage->from, &reference, error);
+                if (r < 0)
+                        return error_prefix(error, r, "%s: source \"oci %s\"",
+                                            stage_title(recipe, stage, title), stage->from);
+        }
+        return 0;
+}
+
 int plan_make(const Recipe *recipe, char *const *platforms, Plan *ret, Error *error) {
         Plan plan = {};
 
-        int r = add_platforms(&plan, platforms, error);
+        int r = check_references(recipe, error);
+        if (r >= 0)
+                r = add_platforms(&plan, platforms, error);
         for (size_t i = 0; i < plan.n_platforms && r >= 0; i++)
                 r = check_platform(recipe, plan.platforms + i, error);
         if (r < 0)
