@@ -161,8 +161,8 @@ static int not_found(const Search *search, Error *error) {
 
         platform_format(name, search->platform);
         if (search->offers.length == 0)
-                return error_set(error, ERROR_NOT_FOUND, "no image for platform %s", name);
-        return error_set(error, ERROR_NOT_FOUND, "no image for platform %s: there is %.*s%s", name,
+                return error_set(error, ERROR_UNSUPPORTED, "no image for platform %s", name);
+        return error_set(error, ERROR_UNSUPPORTED, "no image for platform %s: there is %.*s%s", name,
                          (int) search->offers.length, search->offers.data,
                          search->n_offers > OFFERS_LISTED_MAX ? " and more" : "");
 }

@@ -10,8 +10,8 @@
 /* The label by which a config blob keeps the snapshot that its layers were unpacked to. */
 #define LABEL_SNAPSHOT "containerd.io/gc.ref.snapshot." DEFAULT_SNAPSHOTTER
 
-/* The image of that name for a platform. ERROR_NOT_FOUND: `image "NAME": not found`, also where it has
- * nothing for the platform or its content is incomplete. */
+/* The image of that name for a platform. ERROR_NOT_FOUND: `image "NAME": not found`, also where its
+ * content is incomplete; ERROR_UNSUPPORTED where it has nothing for the platform. */
 int image_store_find(Runtime *runtime, const char *name, const Platform *platform, Image *ret, Error *error);
 
 /* The same from what a name points at, or would. */

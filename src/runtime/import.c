@@ -166,6 +166,8 @@ int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret
 
         /* Before anything is copied: an archive without an image for us is refused. */
         r = image_resolve(top, platform, archive_reader_fetch, reader, &import.image, error);
+        if (r == -ENOENT)
+                return error_recode(error, ERROR_INVALID_ARGUMENT);
         if (r < 0)
                 return r;
         if (descriptor_copy(top, &import.target) < 0)

@@ -19,5 +19,5 @@ void import_clear(Import *import);
 /* Puts the one image of an archive (archive/oci-archive-reader.h tells the forms) into the content store and
  * unpacks it for the platform. What is there already is not copied. Nothing names it yet: a lease must be
  * held, and holds it. `fd` is the archive, read by whoever may. ERROR_INVALID_ARGUMENT, ERROR_UNSUPPORTED for
- * what is no such archive; ERROR_NOT_FOUND where it has nothing for the platform. */
+ * what is no such archive, and where it has nothing for the platform. */
 int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret, Error *error);

@@ -23,7 +23,7 @@ static int use_local(Runtime *runtime, const char *name, const Platform *platfor
         r = image_store_find(runtime, name, platform, &image, &e);
         if (r >= 0)
                 r = image_unpack(runtime, &image, ret_chain, &e);
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -EOPNOTSUPP) /* absent, incomplete, or there for other platforms */
                 return 0;
         if (r < 0) {
                 error_move(error, &e);

@@ -22,8 +22,11 @@ DIFFERENCES = {
         "systemd makes the cgroup, as a scope below a slice, so that systemctl shows it and its limits are systemd's",
     ),
     "annotations": (
-        {"org.systemd.property.TimeoutStopUSec": "uint64 1000000"},
-        "a PID 1 that ignores SIGTERM would hold up the machine's shutdown for 90 s",
+        {
+            "org.systemd.property.TimeoutStopUSec": "uint64 1000000",
+            "org.systemd.property.Description": "'cruxd container acme-hello (acme/hello:1.0.0)'",
+        },
+        "a PID 1 that ignores SIGTERM would hold up the machine's shutdown for 90 s; systemctl names the container",
     ),
 }
 
