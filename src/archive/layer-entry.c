@@ -14,11 +14,11 @@
 #define VALUE_SIZE ((size_t) KIB(64))
 #define BUFFER_SIZE ((size_t) KIB(256))
 
-/* Address space that is passed for a hole, in pieces of this size. The archiver skips it without looking. */
+/* Address space that is passed for a hole, in pieces of this size. */
 #define ZEROS_SIZE ((size_t) GIB(1))
 
-/* Smaller files are not worth a map, and files with more segments are stored whole. */
-#define SPARSE_SIZE_MIN KIB(64)
+/* Smaller files are read whole, and so are files with more segments. */
+#define SEGMENTS_SIZE_MIN KIB(64)
 #define SEGMENTS_MAX ((size_t) 65536)
 
 /* Never fails: libarchive leaks what it holds of an archive that failed. What comes after the end is dropped,
@@ -134,6 +134,10 @@ static int read_xattr(LayerWalk *walk, int fd, const char *name, bool marks_only
         if (!attribute && (marks_only || !is_kept(name)))
                 return 0;
         ssize_t n = fgetxattr(fd, name, value, VALUE_SIZE);
+        if (n < 0 && errno == EINVAL)
+                /* The kernel's own check, when security.capability holds none. */
+                return error_set(error, ERROR_UNSUPPORTED, "/%s: attribute %s has no valid value",
+                                 walk->path.data, name);
         if (n < 0)
                 return error_set_errno(error, errno, "/%s: reading attribute %s", walk->path.data, name);
         if (attribute) {
@@ -210,7 +214,7 @@ static int find_segments(LayerWalk *walk, int fd, const struct stat *st, Error *
         off_t size = st->st_size;
 
         walk->n_segments = 0;
-        if (size < (off_t) SPARSE_SIZE_MIN || st->st_blocks * 512 >= size)
+        if (size < (off_t) SEGMENTS_SIZE_MIN || st->st_blocks * 512 >= size)
                 return add_segment(walk, 0, (uint64_t) size, error);
         for (off_t at = 0; at < size;) {
                 off_t data = lseek(fd, at, SEEK_DATA);
@@ -272,20 +276,24 @@ static int write_segment(LayerWalk *walk, int fd, Segment segment, Error *error)
         return 0;
 }
 
+static void mark_sparse(LayerWalk *walk, const struct stat *st) {
+        for (size_t i = 0; i < walk->n_segments; i++)
+                archive_entry_sparse_add_entry(walk->entry, (la_int64_t) walk->segments[i].offset,
+                                               (la_int64_t) walk->segments[i].length);
+        if (walk->n_segments == 0)
+                archive_entry_sparse_add_entry(walk->entry, st->st_size, 0);
+}
+
 int layer_entry_write_file(LayerWalk *walk, int fd, const struct stat *st, Error *error) {
-        uint64_t at = 0, size = (uint64_t) st->st_size;
+        uint64_t at = 0, size = (uint64_t) st->st_size, holes = size;
 
         int r = find_segments(walk, fd, st, error);
         if (r < 0)
                 return r;
-        bool sparse = walk->n_segments != 1 || walk->segments[0].length != size;
-        if (sparse) {
-                for (size_t i = 0; i < walk->n_segments; i++)
-                        archive_entry_sparse_add_entry(walk->entry, (la_int64_t) walk->segments[i].offset,
-                                                       (la_int64_t) walk->segments[i].length);
-                if (walk->n_segments == 0)
-                        archive_entry_sparse_add_entry(walk->entry, st->st_size, 0);
-        }
+        for (size_t i = 0; i < walk->n_segments; i++)
+                holes -= walk->segments[i].length;
+        if (holes >= LAYER_SPARSE_MIN)
+                mark_sparse(walk, st);
         r = layer_entry_write(walk, error);
         for (size_t i = 0; r >= 0 && i < walk->n_segments; i++) {
                 Segment segment = walk->segments[i];

@@ -181,8 +181,9 @@ static int find_link(LayerWalk *walk, const struct stat *st, const char **ret, E
         return 0;
 }
 
+/* With its attributes once more: containerd sets the owner of the file again for each of its names, and with
+ * that the kernel takes its capabilities away. */
 static int write_hard_link(LayerWalk *walk, const char *target, Error *error) {
-        archive_entry_xattr_clear(walk->entry);
         archive_entry_set_size(walk->entry, 0);
         archive_entry_copy_hardlink(walk->entry, target);
         return layer_entry_write(walk, error);

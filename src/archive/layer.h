@@ -16,6 +16,11 @@
 #define LAYER_XATTRS_MAX KIB(512) /* bytes of an entry's extended attributes; Go's reader takes 1 MiB */
 #define LAYER_ENTRIES_MAX 10000000
 
+/* A file with holes of so many bytes in all is stored as a sparse one (GNU's format 1.0 in pax), which Go,
+ * libarchive and GNU tar read. With less it is stored with its zeros, which compress to nothing: tar-split,
+ * by which podman and docker write a layer again that they have unpacked, fails at sparse entries. */
+#define LAYER_SPARSE_MIN GIB(1)
+
 typedef enum LayerOutcome {
         LAYER_WRITTEN,
         /* The directory carries marks that have no form in a layer without looking below it (redirect,
