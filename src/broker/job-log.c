@@ -85,7 +85,8 @@ void job_log_ended(const Job *job) {
                            ms / 1000, ms % 1000);
         else if (job->result.code == ERROR_CANCELLED)
                 log_struct(level, job_fields(job, "MESSAGE_ID=" MESSAGE_JOB_CANCELLED, &f),
-                           JOB_FORMAT ", was cancelled: %s", JOB_ARGUMENTS(job), error_message(&job->result));
+                           JOB_FORMAT ", was cancelled: %s", JOB_ARGUMENTS(job),
+                           job->why ?: error_message(&job->result));
         else
                 log_struct(level, job_fields(job, "MESSAGE_ID=" MESSAGE_JOB_FAILED, &f),
                            JOB_FORMAT ", has failed: %s", JOB_ARGUMENTS(job), error_message(&job->result));

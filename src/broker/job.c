@@ -208,6 +208,17 @@ void job_start(Job *job) {
                 job_fail(job, &error);
 }
 
+void job_not_taken(Job *job) {
+        _cleanup_(error_clear) Error error = {};
+
+        job->worker = NULL;
+        if (job->state == JOB_CANCELLING)
+                (void) error_set(&error, ERROR_CANCELLED, "%s", job->why);
+        else if (pool_run(&job->manager->pool, job, /* dedicated= */ true, &error) >= 0)
+                return;
+        job_fail(job, &error);
+}
+
 void job_cancel(Job *job, const char *why) {
         _cleanup_(error_clear) Error error = {};
 

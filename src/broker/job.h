@@ -122,9 +122,11 @@ void job_detach(Job *job);
 /* The sink has room again. */
 void job_continue(Job *job);
 
-/* From the worker: a part of the answer (1 when the job has ended by it, then it is gone), and its death. */
+/* From the worker: a part of the answer (1 when the job has ended by it, then it is gone); its death; its
+ * death before it had even read the request, which another one then gets. */
 int job_answer(Job *job, const AnswerPart *part);
 void job_worker_ended(Job *job, const char *how);
+void job_not_taken(Job *job);
 
 /* Frees a job without a word. For the manager's end. */
 Job *job_free(Job *job);

@@ -118,7 +118,10 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
         ssize_t n = recv(fd, pool->scratch, POOL_SCRATCH_SIZE, MSG_DONTWAIT);
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
-        if (n <= 0) { /* its end; ECONNRESET is one with something of ours unread */
+        if (n <= 0) {
+                /* Only an end with something of ours unread is ECONNRESET. */
+                if (n < 0 && errno == ECONNRESET && worker->job && !worker->dedicated)
+                        job_not_taken(TAKE_PTR(worker->job));
                 worker_close(worker);
                 worker_kill_after(worker, WORKER_DISMISS_USEC);
                 worker_end_if_gone(worker);

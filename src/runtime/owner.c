@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-id128.h>
 #include <unistd.h>
 
 #include "base/fd-util.h"
@@ -26,10 +27,24 @@ static int read_proc_file(const char *path, Buffer *ret) {
         return r < 0 ? r : buffer_append(ret, "", 1);
 }
 
+/* In the service's sandbox /proc holds processes alone (ProcSubset=pid), and the unit's `%b` says it. */
+static int boot_id_from_environment(char ret[static BOOT_ID_LENGTH + 1]) {
+        const char *s = getenv("CRUXD_BOOT_ID");
+        sd_id128_t id;
+
+        int r = s ? sd_id128_from_string(s, &id) : -ENOENT;
+        if (r < 0)
+                return r;
+        (void) sd_id128_to_uuid_string(id, ret);
+        return 0;
+}
+
 static int read_boot_id(char ret[static BOOT_ID_LENGTH + 1]) {
         _cleanup_(buffer_clear) Buffer text = {};
 
         int r = read_proc_file(BOOT_ID_PATH, &text);
+        if (r == -ENOENT)
+                return boot_id_from_environment(ret);
         if (r < 0)
                 return r;
         if (text.length <= BOOT_ID_LENGTH)
