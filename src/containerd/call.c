@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/call.h"
 
-#include <unistd.h>
-
-#include "base/log.h"
-#include "base/string-util.h"
 #include "containerd/status.h"
 
 #define WAIT_FOR_READY \
         (GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET)
-
-/* How often a call is repeated whose connection was lost, and how long gRPC has to notice that it was, in
- * microseconds (twice as long the second time): a call that comes too early gets the same dead connection. */
-#define REPEATS_MAX 2
-#define REPEAT_PAUSE_USEC 20000
 
 static void call_add_metadata(Call *call, const char *key, const char *value) {
         call->sent[call->sent_count++] = (grpc_metadata){
@@ -122,83 +113,19 @@ int call_start(Call *call, const grpc_op *ops, size_t count, void *tag, Error *e
         return 0;
 }
 
+bool call_is_cancelled(Call *call) {
+        CLIENT_LOCK(call->client);
+        return call->cancelled;
+}
+
 int call_result(Call *call, Error *error) {
         const StatusContext context = {
                 .address = call->client->address,
                 .method = call->method->path,
                 .timeout_sec = call->method->timeout_sec,
-                .cancelled = ({
-                        CLIENT_LOCK(call->client);
-                        call->cancelled;
-                }),
+                .cancelled = call_is_cancelled(call),
         };
 
         return status_to_error(call->status, (const char *) GRPC_SLICE_START_PTR(call->details),
                                GRPC_SLICE_LENGTH(call->details), &context, error);
-}
-
-/* One attempt. The status is given also where it is one of failure. */
-static int call_once(CtrClient *client, const Method *method, grpc_slice request,
-                     grpc_byte_buffer **ret_reply, grpc_status_code *ret_status, Error *error) {
-        _cleanup_queue_ grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
-        _cleanup_byte_buffer_ grpc_byte_buffer *sent = NULL, *reply = NULL;
-        _cleanup_(call_endp) Call call = {};
-        int r;
-
-        r = call_begin(&call, client, method, queue, error);
-        if (r < 0)
-                return r;
-
-        sent = grpc_raw_byte_buffer_create(&request, 1);
-        grpc_op ops[] = {
-                op_send_metadata(&call),
-                { .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = sent },
-                op_send_end(),
-                op_receive_metadata(&call),
-                { .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &reply },
-                op_receive_status(&call),
-        };
-        r = call_start(&call, ops, ELEMENTSOF(ops), &call, error);
-        if (r < 0)
-                return r;
-        (void) grpc_completion_queue_pluck(queue, &call, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-
-        *ret_status = call.status;
-        r = call_result(&call, error);
-        if (r < 0)
-                return r;
-        if (!reply)
-                return error_set(error, ERROR_INTERNAL, "containerd at %s gave no reply to %s",
-                                 client->address, method->path);
-        *ret_reply = TAKE_PTR(reply);
-        return 0;
-}
-
-int call_unary(CtrClient *client, const Method *method, const ProtobufCMessage *request, void *ret_reply,
-               Error *error) {
-        _cleanup_slice_ grpc_slice packed = grpc_empty_slice();
-        _cleanup_byte_buffer_ grpc_byte_buffer *reply = NULL;
-        grpc_status_code status = GRPC_STATUS_OK;
-        _cleanup_(error_clear) Error e = {};
-        int r;
-
-        r = message_pack(request, &packed, error);
-        if (r < 0)
-                return r;
-
-        r = call_once(client, method, packed, &reply, &status, &e);
-        for (unsigned i = 1; i <= REPEATS_MAX && method->repeat != REPEAT_NEVER; i++) {
-                if (r != -EHOSTDOWN || status != GRPC_STATUS_UNAVAILABLE)
-                        break;
-                log_debug("Repeating %s: %s", method->path, error_message(&e));
-                usleep(i * REPEAT_PAUSE_USEC);
-                r = call_once(client, method, packed, &reply, &status, &e);
-                if (r == -ENOENT && method->repeat == REPEAT_DELETE)
-                        return 0;
-        }
-        if (r < 0) {
-                error_move(error, &e);
-                return r;
-        }
-        return ret_reply ? message_read(method->reply, reply, ret_reply, error) : 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* One call of a method. Inside of this layer.
+/* A call of a method, and the operations that all calls are made of. Inside of this layer.
  *
  * A call exists from call_begin() to call_end(), and is on the client's list for so long, where
  * ctr_client_cancel() finds it. What is done with it are batches of operations, each with a tag that comes
- * out of a completion queue when the batch is over: a queue of its own for one that blocks (call_unary()),
- * the pump's for one that is collected later (pending.h), a queue of its own again for a stream (stream.h).
- */
+ * out of a completion queue when the batch is over: a queue of its own for a call that is waited for
+ * (unary.h), the pump's for one that is collected later (pending.h), one for each stream, or for several
+ * (stream.h). */
 
 #include "base/list.h"
 #include "containerd/client-internal.h"
@@ -75,10 +75,8 @@ grpc_op op_receive_status(Call *call);
 /* Starts a batch, ERROR_INTERNAL if gRPC will not. */
 int call_start(Call *call, const grpc_op *ops, size_t count, void *tag, Error *error);
 
+/* By ctr_client_cancel(). What had come by then counts, but not all of it may have. */
+bool call_is_cancelled(Call *call);
+
 /* What a call's status, which has been received, says. */
 int call_result(Call *call, Error *error);
-
-/* Calls, waits and reads the reply. `ret_reply` is NULL, or a pointer to a pointer to the reply's type, for
- * message_freep(). */
-int call_unary(CtrClient *client, const Method *method, const ProtobufCMessage *request, void *ret_reply,
-               Error *error);

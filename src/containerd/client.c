@@ -50,7 +50,7 @@ static void *pump_run(void *userdata) {
                 if (event.type == GRPC_QUEUE_SHUTDOWN)
                         return NULL;
                 if (event.type == GRPC_OP_COMPLETE)
-                        pending_complete(event.tag);
+                        pending_handle(event.tag);
         }
 }
 

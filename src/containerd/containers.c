@@ -4,6 +4,7 @@
 #include "base/string-util.h"
 #include "containerd/convert.h"
 #include "containerd/stream.h"
+#include "containerd/unary.h"
 #include "proto/containers.pb-c.h"
 
 #define SPEC_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Spec"

@@ -10,6 +10,7 @@
 #include "containerd/convert.h"
 #include "containerd/leases.h"
 #include "containerd/stream.h"
+#include "containerd/unary.h"
 #include "proto/content.pb-c.h"
 
 /* The data of one message, in bytes: what is written in less is put together. */

@@ -8,6 +8,7 @@
 #include "containerd/content-data.h"
 #include "containerd/convert.h"
 #include "containerd/stream.h"
+#include "containerd/unary.h"
 #include "proto/content.pb-c.h"
 
 static const Method info_method = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/diff.h"
 
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/diff.pb-c.h"
 
 static const Method apply = {

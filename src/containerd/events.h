@@ -34,10 +34,10 @@ void ctr_event_clear(CtrEvent *event);
 
 typedef struct CtrEvents CtrEvents;
 
-/* Subscribes to what matches any of the filters (strv, NULL for all): "topic==/tasks/exit",
- * "topic~=^/tasks/". Events of other namespaces are passed over. What happens before containerd has taken the
+/* Subscribes to what matches any of the filters (strv, NULL for all): "topic==\"/tasks/exit\"", which needs
+ * the quotes. Events of other namespaces are passed over. What happens before containerd has taken the
  * subscription is not told, and it does not say when it has: whoever waits for a state asks for it too after
- * a while. */
+ * a while. A filter that cannot be read is an error of ctr_events_next(). */
 int ctr_events_subscribe(CtrClient *client, char *const *filters, CtrEvents **ret, Error *error);
 
 /* The next one: 1; 0 when none came within the time (USEC_INFINITY: no limit); ERROR_UNAVAILABLE when

@@ -2,8 +2,8 @@
 #include "containerd/images.h"
 
 #include "base/string-util.h"
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/images.pb-c.h"
 
 static const Method get = {

@@ -2,8 +2,8 @@
 #include "containerd/introspection.h"
 
 #include "base/string-util.h"
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/introspection.pb-c.h"
 
 static const Method plugins = {

@@ -3,8 +3,8 @@
 
 #include "base/string-util.h"
 #include "base/time-util.h"
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/leases.pb-c.h"
 
 static const Method create = {

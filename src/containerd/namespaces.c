@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/namespaces.h"
 
-#include "containerd/call.h"
+#include "containerd/unary.h"
 #include "proto/google.pb-c.h"
 #include "proto/namespaces.pb-c.h"
 

@@ -7,20 +7,22 @@
 #include "base/time-util.h"
 
 struct Pending {
-        Call call;
-        grpc_byte_buffer *sent, *reply;
-        int fd; /* the caller's */
+        Unary unary; /* first, for its operations' tags lead to it */
+        int fd;      /* the caller's */
         bool started;
         bool done; /* under the client's lock */
 };
 
-void pending_complete(void *tag) {
-        Pending *pending = tag;
+void pending_handle(void *tag) {
+        UnaryOp *op = tag;
+        Pending *pending = container_of(op->unary, Pending, unary);
 
         /* Whoever sees `done` may free, so everything happens under the lock. */
-        CLIENT_LOCK(pending->call.client);
-        pending->done = true;
-        (void) eventfd_write(pending->fd, 1);
+        CLIENT_LOCK(pending->unary.call.client);
+        if (unary_handle(op)) {
+                pending->done = true;
+                (void) eventfd_write(pending->fd, 1);
+        }
 }
 
 int pending_new(CtrClient *client, const Method *method, const ProtobufCMessage *request, int fd,
@@ -35,20 +37,7 @@ int pending_new(CtrClient *client, const Method *method, const ProtobufCMessage 
         r = message_pack(request, &packed, error);
         if (r < 0)
                 return r;
-        r = call_begin(&pending->call, client, method, client->pump, error);
-        if (r < 0)
-                return r;
-
-        pending->sent = grpc_raw_byte_buffer_create(&packed, 1);
-        grpc_op ops[] = {
-                op_send_metadata(&pending->call),
-                { .op = GRPC_OP_SEND_MESSAGE, .data.send_message.send_message = pending->sent },
-                op_send_end(),
-                op_receive_metadata(&pending->call),
-                { .op = GRPC_OP_RECV_MESSAGE, .data.recv_message.recv_message = &pending->reply },
-                op_receive_status(&pending->call),
-        };
-        r = call_start(&pending->call, ops, ELEMENTSOF(ops), pending, error);
+        r = unary_start(&pending->unary, client, method, packed, client->pump, error);
         if (r < 0)
                 return r;
         pending->started = true;
@@ -57,7 +46,7 @@ int pending_new(CtrClient *client, const Method *method, const ProtobufCMessage 
 }
 
 static bool pending_is_done(Pending *pending) {
-        CLIENT_LOCK(pending->call.client);
+        CLIENT_LOCK(pending->unary.call.client);
         return pending->done;
 }
 
@@ -92,25 +81,18 @@ Pending *pending_free(Pending *pending) {
                 return NULL;
 
         if (pending->started && !pending_is_done(pending)) {
-                call_abandon(&pending->call);
+                call_abandon(&pending->unary.call);
                 (void) pending_wait(pending, USEC_INFINITY, NULL);
         }
-        call_end(&pending->call);
-        if (pending->sent)
-                grpc_byte_buffer_destroy(pending->sent);
-        if (pending->reply)
-                grpc_byte_buffer_destroy(pending->reply);
+        unary_end(&pending->unary);
         return mfree(pending);
 }
 
 int pending_result(Pending *pending, void *ret_reply, Error *error) {
-        const Method *method = pending->call.method;
+        const Method *method = pending->unary.call.method;
+        _cleanup_byte_buffer_ grpc_byte_buffer *reply = NULL;
         int r;
 
-        r = call_result(&pending->call, error);
-        if (r < 0)
-                return r;
-        if (!pending->reply)
-                return error_set(error, ERROR_INTERNAL, "containerd gave no reply to %s", method->path);
-        return message_read(method->reply, pending->reply, ret_reply, error);
+        r = unary_result(&pending->unary, &reply, error);
+        return r < 0 ? r : message_read(method->reply, reply, ret_reply, error);
 }

@@ -4,7 +4,7 @@
 /* A call that is begun now and collected later, which no thread has to wait for: its end comes to the
  * client's pump. Inside of this layer. */
 
-#include "containerd/call.h"
+#include "containerd/unary.h"
 
 typedef struct Pending Pending;
 
@@ -24,5 +24,5 @@ int pending_wait(Pending *pending, uint64_t until_usec, Error *error);
 /* The reply of one that is over, read, for message_freep(). */
 int pending_result(Pending *pending, void *ret_reply, Error *error);
 
-/* The pump's: the tag of its queue is the Pending. */
-void pending_complete(void *tag);
+/* The pump's, for each event of its queue. */
+void pending_handle(void *tag);

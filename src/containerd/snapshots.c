@@ -4,6 +4,7 @@
 #include "base/string-util.h"
 #include "containerd/convert.h"
 #include "containerd/stream.h"
+#include "containerd/unary.h"
 #include "proto/snapshots.pb-c.h"
 
 static const Method prepare = {

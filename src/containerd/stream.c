@@ -139,7 +139,8 @@ int stream_start_receive(Stream *stream, Error *error) {
         return stream_start(stream, &stream->receive, &op, 1, error);
 }
 
-int stream_finish(Stream *stream, Error *error) {
+/* How the stream ended. The messages must have been read to their end, or the status never comes. */
+static int stream_finish(Stream *stream, Error *error) {
         if (!stream->ended) {
                 const grpc_op op = op_receive_status(&stream->call);
                 int r;
@@ -150,6 +151,9 @@ int stream_finish(Stream *stream, Error *error) {
                 stream_wait_all(stream);
                 stream->ended = true;
         }
+        /* Messages may be missing then, whatever the status says. */
+        if (call_is_cancelled(&stream->call))
+                return error_set(error, ERROR_CANCELLED, "cancelled");
         return call_result(&stream->call, error);
 }
 

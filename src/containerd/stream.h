@@ -60,9 +60,6 @@ int stream_receive(Stream *stream, gpr_timespec deadline, grpc_byte_buffer **ret
 /* The same, read; with ERROR_UNAVAILABLE when the peer stalls. */
 int stream_receive_message(Stream *stream, void *ret, Error *error);
 
-/* How the stream ended, when there are no more messages: 0, or an error. */
-int stream_finish(Stream *stream, Error *error);
-
 /* Says that the peer stalls. */
 int stream_stalled(Stream *stream, Error *error);
 

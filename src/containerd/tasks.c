@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/tasks.h"
 
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/tasks.pb-c.h"
 
 #define PROCESS_TYPE "types.containerd.io/opencontainers/runtime-spec/1/Process"

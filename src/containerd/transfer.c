@@ -246,10 +246,16 @@ static int transfer_run(Transfer *transfer, Error *error) {
                                 return r;
                 }
         }
+        /* Only the end of the messages brings the status. */
         r = stream_receive_message(transfer->call, &reply, error);
-        if (r < 0)
+        if (r <= 0)
                 return r;
-        return stream_finish(transfer->call, error);
+        message_freep(&reply);
+        reply = NULL;
+        r = stream_receive_message(transfer->call, &reply, error);
+        if (r > 0)
+                return error_set(error, ERROR_INTERNAL, "containerd gave several replies to a transfer");
+        return r;
 }
 
 /* What containerd has said before the end and is on its way. */
@@ -258,6 +264,16 @@ static void transfer_drain(Transfer *transfer) {
 
         while (transfer->progress && stream_wait(transfer->progress, &transfer->progress->receive, until))
                 transfer_serve_progress(transfer);
+}
+
+/* What registries say to those who they do not let in reaches us as an error of no kind. */
+static bool is_refusal(const Error *error) {
+        static const char *const words[] = { "401 Unauthorized", "403 Forbidden", "authorization failed" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strstr(error_message(error), words[i]))
+                        return true;
+        return false;
 }
 
 int ctr_pull(CtrClient *client, const CtrPull *pull, Error *error) {
@@ -279,8 +295,14 @@ int ctr_pull(CtrClient *client, const CtrPull *pull, Error *error) {
         r = transfer_start(&transfer, client, error);
         if (r < 0)
                 return r;
-        r = transfer_run(&transfer, error);
+        _cleanup_(error_clear) Error e = {};
+        r = transfer_run(&transfer, &e);
         if (r >= 0)
                 transfer_drain(&transfer);
+        else {
+                if (r == -EIO && is_refusal(&e))
+                        r = error_recode(&e, ERROR_PERMISSION_DENIED);
+                error_move(error, &e);
+        }
         return r;
 }

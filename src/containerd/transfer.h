@@ -58,6 +58,7 @@ typedef struct CtrPull {
 } CtrPull;
 
 /* Pulls. Existing content is not fetched again, an existing image of the name is replaced. ERROR_NOT_FOUND
- * for a reference that the registry does not have, ERROR_PERMISSION_DENIED where it wants other credentials.
- * No deadline. Cancelled, it leaves what was fetched as ingests and to the garbage collector. */
+ * for a reference that the registry does not have, ERROR_PERMISSION_DENIED where it lets nobody in with these
+ * credentials, mostly ERROR_INTERNAL for its other complaints. No deadline. Cancelled, it leaves what was
+ * fetched as ingests and to the garbage collector. */
 int ctr_pull(CtrClient *client, const CtrPull *pull, Error *error);

@@ -2,8 +2,8 @@
 #include "containerd/version.h"
 
 #include "base/string-util.h"
-#include "containerd/call.h"
 #include "containerd/convert.h"
+#include "containerd/unary.h"
 #include "proto/version.pb-c.h"
 
 static const Method version = {

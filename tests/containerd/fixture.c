@@ -88,6 +88,7 @@ void fixture_start(void) {
         snprintf(config, sizeof(config), "%s/config.toml", directory);
         snprintf(log, sizeof(log), "%s/log", directory);
         unlink(address);
+        fflush(stdout);
         containerd_pid = fork();
         if (containerd_pid == 0) {
                 /* Of our process group, which ends together. No parent-death signal: it would come when the
