@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,6 +71,14 @@ const char *scratch_path(int dir_fd) {
 void need_root(void) {
         if (geteuid() != 0)
                 test_skip("needs root");
+}
+
+void need_mounts(void) {
+        need_root();
+        int fd = fsopen("overlay", FSOPEN_CLOEXEC);
+        if (fd < 0 && errno == ENOSYS)
+                test_skip("no fsopen(2) here");
+        close(fd);
 }
 
 static void put_parents(int dir_fd, const char *path) {

@@ -17,6 +17,10 @@ const char *scratch_path(int dir_fd);
 /* Skips the test without root. */
 void need_root(void);
 
+/* Skips the test without root, or where the system calls of the new mount interface are not to be had (as in
+ * valgrind). */
+void need_mounts(void);
+
 /* Makes missing parents, 0755. */
 void put_directory(int dir_fd, const char *path, mode_t mode);
 void put_file(int dir_fd, const char *path, const char *content, mode_t mode);

@@ -207,7 +207,7 @@ TEST(no_path_leads_out_of_the_clients_root) {
 TEST(procfs_and_magic_links_are_closed) {
         static const char *const paths[] = {
                 "/proc/self/fd/0",
-                "/proc/self/exe",
+                "/proc/1/exe",
                 "/proc/self/root/etc/passwd",
                 "/proc/self/cwd",
                 "/proc/1/root",

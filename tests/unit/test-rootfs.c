@@ -74,7 +74,7 @@ static unsigned count_mounts(void) {
 }
 
 TEST(overlays_are_mounted_detached) {
-        need_root();
+        need_mounts();
         static const RootfsFlags flags[] = { 0, ROOTFS_CLASSIC };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
@@ -92,7 +92,7 @@ TEST(overlays_are_mounted_detached) {
 }
 
 TEST(any_number_of_layers_by_either_way) {
-        need_root();
+        need_mounts();
         static const RootfsFlags flags[] = { 0, ROOTFS_CLASSIC };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
@@ -107,7 +107,7 @@ TEST(any_number_of_layers_by_either_way) {
 }
 
 TEST(a_mount_that_fails_says_why) {
-        need_root();
+        need_mounts();
         static const RootfsFlags flags[] = { 0, ROOTFS_CLASSIC };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
@@ -124,7 +124,7 @@ TEST(a_mount_that_fails_says_why) {
 }
 
 TEST(views_are_read_only) {
-        need_root();
+        need_mounts();
         static const RootfsFlags flags[] = { 0, ROOTFS_CLASSIC };
 
         for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
@@ -146,7 +146,7 @@ TEST(views_are_read_only) {
 }
 
 TEST(a_snapshot_without_parent_is_a_bind_mount) {
-        need_root();
+        need_mounts();
         int dir = scratch_new(), fd;
         static const char *const options[] = { "rw", "rbind", NULL };
         const RootfsMount mount = { .type = "bind", .source = scratch_path(dir), .options = options };
@@ -170,7 +170,7 @@ TEST(other_snapshotters_are_unsupported) {
 }
 
 TEST(devices_cannot_be_opened) {
-        need_root();
+        need_mounts();
         _cleanup_(snapshot_clear) Snapshot s = new_snapshot(1, "s");
         put_node(s.dir, "up/fs/null", S_IFCHR | 0666, makedev(1, 3));
         put_node(s.dir, "up/fs/fifo", S_IFIFO | 0666, 0);
@@ -271,7 +271,7 @@ TEST(directories_are_made_inside) {
 }
 
 TEST(a_running_tasks_root_is_found) {
-        need_root();
+        need_mounts();
         _cleanup_(snapshot_clear) Snapshot s = new_snapshot(1, "s");
         _cleanup_(error_clear) Error error = {};
         int state = scratch_new(), fd;
