@@ -531,8 +531,8 @@ def main():
         else:
             try:
                 error = run_case(function, arguments)
-                if after_each:
-                    error = error or run_case(after_each, ())
+                after = run_case(after_each, ()) if after_each else None
+                error = error or after
             except Skip as reason:
                 print(f"ok {number} - {name} # SKIP {reason}", flush=True)
                 continue
