@@ -4,7 +4,8 @@
 /* Compresses a stream block by block, each without regard to those before, so that blocks can be compressed
  * side by side and the bytes do not depend on how many are. gzip: one member, whose deflate blocks end on a
  * byte boundary (a full flush), as readers of layers may stop after the first member. zstd: a frame a block
- * (RFC 8878, 3.1: frames may follow each other). Of this layer alone. */
+ * (RFC 8878, 3.1: frames may follow each other). ISA-L's code differs from processor to processor, and so may
+ * gzip's bytes, though never what they unpack to. Of this layer alone. */
 
 #include <stdint.h>
 

@@ -70,6 +70,8 @@ int layer_write(int upper_fd, const LayerOptions *options, const Sink *sink, Lay
         PipelineResult result = {};
         pthread_t thread;
 
+        if (!media_type_of_layer(options->compression))
+                return error_set(error, ERROR_INVALID_ARGUMENT, "unknown compression");
         if (!may_read_marks()) {
                 *ret = (LayerResult){ .reason = "CAP_SYS_ADMIN is missing" };
                 return LAYER_NOT_TRANSLATABLE;

@@ -606,6 +606,10 @@ TEST(refused_options) {
         defaults();
         int upper = scratch_new(), fd;
 
+        options.compression = _COMPRESSION_INVALID;
+        ASSERT_EQ(write_layer(upper, &fd), -EINVAL);
+        close(fd);
+        options.compression = COMPRESSION_GZIP;
         options.level = 10;
         ASSERT_LT(write_layer(upper, &fd), 0);
         ASSERT_CONTAINS(error_message(&error), "levels are");
