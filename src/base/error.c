@@ -78,7 +78,7 @@ static void error_take(Error *error, ErrorCode code, char *message) {
         *error = (Error){ .code = code, .message = message };
 }
 
-static char *format_message(const char *format, va_list args) {
+_printf_(1, 0) static char *format_message(const char *format, va_list args) {
         char *message = NULL;
         return vasprintf(&message, format, args) < 0 ? NULL : message;
 }
