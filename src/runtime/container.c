@@ -8,6 +8,7 @@
 #include "containerd/leases.h"
 #include "runtime/container-spec.h"
 #include "runtime/image-store.h"
+#include "runtime/scope.h"
 #include "runtime/snapshot.h"
 
 /* Who finds that another has just made the container or its task looks again, so often. */
@@ -22,6 +23,11 @@ const char *container_state_to_string(ContainerState state) {
         default:
                 return "not created";
         }
+}
+
+/* What its scope says it is. NULL without memory. */
+static char *container_description(const char *id, const char *image_name) {
+        return format_string("cruxd container %s (%s)", id, strempty(image_name));
 }
 
 /* 1 when the container is there, 0 when it is not. */
@@ -46,23 +52,39 @@ static int require_container(Runtime *runtime, const char *id, CtrContainer *ret
         return r;
 }
 
+/* One call where the container runs, which is what is asked most: containerd knows no task without its
+ * container. */
 int container_get_state(Runtime *runtime, const char *id, ContainerState *ret, Error *error) {
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         TaskState task;
         int r;
 
-        r = find_container(runtime, id, &container, error);
-        if (r < 0)
-                return r;
-        if (r == 0) {
-                *ret = CONTAINER_NOT_CREATED;
-                return 0;
-        }
         r = task_get_state(runtime, id, &task, NULL, error);
         if (r < 0)
                 return r;
-        *ret = task == TASK_RUNNING ? CONTAINER_RUNNING : CONTAINER_STOPPED;
+        if (task == TASK_RUNNING) {
+                *ret = CONTAINER_RUNNING;
+                return 0;
+        }
+        if (task == TASK_ABSENT) {
+                r = find_container(runtime, id, &container, error);
+                if (r < 0)
+                        return r;
+                if (r == 0) {
+                        *ret = CONTAINER_NOT_CREATED;
+                        return 0;
+                }
+        }
+        *ret = CONTAINER_STOPPED;
         return 0;
+}
+
+static void describe_scope(const Runtime *runtime, const CtrContainer *container) {
+        _cleanup_free_ char *unit = runtime_scope(runtime, container->id);
+        _cleanup_free_ char *description = container_description(container->id, container->image);
+
+        if (unit && description && runtime->systemd_cgroup)
+                scope_describe(unit, description);
 }
 
 int container_start_task(Runtime *runtime, const CtrContainer *container, Error *error) {
@@ -76,15 +98,17 @@ int container_start_task(Runtime *runtime, const CtrContainer *container, Error 
         r = snapshot_mounts(runtime, container->snapshot_key, &mounts, error);
         if (r < 0)
                 return r;
-        return task_start(runtime, container->id, &mounts, &(CtrStdio){ .out = logger, .err = logger },
-                          error);
+        r = task_start(runtime, container->id, &mounts, &(CtrStdio){ .out = logger, .err = logger }, error);
+        if (r >= 0)
+                describe_scope(runtime, container);
+        return r;
 }
 
 /* The spec of a service container: what its image says, and nothing else. */
 static int write_spec(Runtime *runtime, const char *id, const char *image_name, const ImageConfig *config,
                       const CtrMounts *mounts, Buffer *ret, Error *error) {
         _cleanup_free_ char *slice = container_slice(runtime);
-        _cleanup_free_ char *description = format_string("cruxd container %s (%s)", id, image_name);
+        _cleanup_free_ char *description = container_description(id, image_name);
         _cleanup_strv_ char **args = image_config_args(config);
         _cleanup_(image_user_clear) ImageUser user = {};
         _cleanup_close_ int root_fd = -EBADF;

@@ -87,14 +87,25 @@ CtrRuncOptions runtime_runc_options(const Runtime *runtime) {
                                  .systemd_cgroup = runtime->systemd_cgroup };
 }
 
-char *runtime_cgroups_path(const Runtime *runtime, const char *slice, const char *id) {
-        bool is_default = streq(runtime->instance, DEFAULT_INSTANCE);
+/* What the cgroups of an instance begin with. NULL without memory. */
+static char *cgroup_prefix(const Runtime *runtime) {
+        return streq(runtime->instance, DEFAULT_INSTANCE) ? strdup("cruxd")
+                                                          : format_string("cruxd-%s", runtime->instance);
+}
 
-        if (!runtime->systemd_cgroup)
-                return is_default ? format_string("/cruxd/%s", id)
-                                  : format_string("/cruxd-%s/%s", runtime->instance, id);
-        return is_default ? format_string("%s:cruxd:%s", slice, id)
-                          : format_string("%s:cruxd-%s:%s", slice, runtime->instance, id);
+char *runtime_cgroups_path(const Runtime *runtime, const char *slice, const char *id) {
+        _cleanup_free_ char *prefix = cgroup_prefix(runtime);
+
+        if (!prefix)
+                return NULL;
+        return runtime->systemd_cgroup ? format_string("%s:%s:%s", slice, prefix, id)
+                                       : format_string("/%s/%s", prefix, id);
+}
+
+char *runtime_scope(const Runtime *runtime, const char *id) {
+        _cleanup_free_ char *prefix = cgroup_prefix(runtime);
+
+        return prefix ? format_string("%s-%s.scope", prefix, id) : NULL;
 }
 
 /* Where containerd keeps its blobs as files; NULL where it does not say or the directory is not ours to read.

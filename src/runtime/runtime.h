@@ -63,6 +63,9 @@ CtrRuncOptions runtime_runc_options(const Runtime *runtime);
 /* The spec's cgroupsPath for a container in `slice` ("cruxd.slice"). NULL without memory. */
 char *runtime_cgroups_path(const Runtime *runtime, const char *slice, const char *id);
 
+/* The unit that systemd makes of that path. NULL without memory. */
+char *runtime_scope(const Runtime *runtime, const char *id);
+
 /* An fd of the blob's file in containerd's content store, or -EBADF where this process cannot read it: then
  * the content service must be asked. */
 int runtime_open_blob(Runtime *runtime, const char *digest);

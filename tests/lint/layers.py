@@ -13,7 +13,7 @@ FOREIGN = {  # headers of libraries that one layer alone may know
     "protobuf-c/": {"containerd"},
     "archive.h": {"archive"},
     "archive_entry.h": {"archive"},
-    "systemd/sd-bus.h": {"broker", "ctl"},
+    "systemd/sd-bus.h": {"broker", "ctl", "runtime"},
     "systemd/sd-event.h": {"broker"},
 }
 GENERATED = {"config.h"}

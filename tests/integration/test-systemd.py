@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""cruxd among systemd's own: its units, its activation, what the journal says, where its containers stand."""
+
+import contextlib
+import glob
+import os
+import time
+
+import crux
+
+# What `systemd-analyze security` may say of the service, times ten.
+EXPOSURE_MAX = 25
+
+SETTINGS = "/run/cruxd/cruxd.conf.d/50-test.conf"
+BASE = {"from": "file base.tar"}
+
+
+def setup():
+    global root, output
+    root, output = crux.scratch() + "/systemd", crux.scratch() + "/systemd-output"
+    os.makedirs(root, exist_ok=True)
+    os.makedirs(output, exist_ok=True)
+    crux.mkimage.busybox(root + "/base.tar")
+
+
+def teardown():
+    remove_settings()
+    crux.destroy_everything()
+
+
+def build(*steps, **more):
+    return crux.ask("build", crux.build([{**BASE, "steps": list(steps)}], root=root, output=output, **more))
+
+
+@contextlib.contextmanager
+def service(id, command):
+    """A running container."""
+    build({"run": "true"}, entrypoint=["/bin/sh", "-c", command])
+    crux.ask("image-import", {"ref": id, "version": "1", "path": output + "/image.tar"})
+    crux.ask("image-start", {"ref": id, "version": "1"})
+    try:
+        yield f"cruxd-{id.replace('/', '-')}.scope"
+    finally:
+        crux.ask("image-destroy", {"ref": id, "version": "1"})
+
+
+def settings(**values):
+    os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
+    with open(SETTINGS, "w") as file:
+        file.write("[Daemon]\n" + "".join(f"{key}={value}\n" for key, value in values.items()))
+    crux.run("systemctl", "stop", crux.SERVICE)
+
+
+def remove_settings():
+    if os.path.exists(SETTINGS):
+        os.unlink(SETTINGS)
+        crux.run("systemctl", "stop", crux.SERVICE)
+
+
+# ---- what is installed -------------------------------------------------------------------------------------------------
+
+
+def test_units_are_in_order():
+    units = [os.path.basename(path) for path in glob.glob("/usr/lib/systemd/system/cruxd*.*") if not path.endswith(".d")]
+    assert len(units) >= 3, units
+    names = [unit.replace("@.", "@default.") for unit in units]
+    done = crux.run("systemd-analyze", "verify", "--recursive-errors=yes", *names, check=False)
+    complaints = [line for line in (done.stdout + done.stderr).splitlines() if "cruxd" in line]
+    crux.equal(complaints, [])
+
+
+def test_exposure():
+    crux.run("systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_MAX}",
+             "--no-pager", "/usr/lib/systemd/system/cruxd@.service")
+
+
+def test_sysusers_and_tmpfiles():
+    with crux.directory() as tree:
+        crux.run("systemd-sysusers", f"--root={tree}", "--dry-run", "/usr/lib/sysusers.d/cruxd.conf")
+        os.makedirs(tree + "/etc")
+        with open(tree + "/etc/group", "w") as file:
+            file.write("root:x:0:\ncruxd:x:990:\n")
+        with open(tree + "/etc/passwd", "w") as file:
+            file.write("root:x:0:0::/root:/bin/sh\n")
+        crux.run("systemd-tmpfiles", f"--root={tree}", "--create", "/usr/lib/tmpfiles.d/cruxd.conf")
+
+
+def test_catalog():
+    """Every message that has an id is explained."""
+    listed = crux.run("journalctl", "--list-catalog")
+    with open("/usr/lib/systemd/catalog/cruxd.catalog") as file:
+        ids = [line.split()[1] for line in file if line.startswith("-- ")]
+    assert ids
+    for id in ids:
+        crux.contains(listed, id)
+
+
+# ---- life --------------------------------------------------------------------------------------------------------------
+
+
+def test_activated_by_its_socket():
+    crux.run("systemctl", "stop", crux.SERVICE)
+    crux.equal(crux.show(crux.SERVICE, "ActiveState")["ActiveState"], "inactive")
+    crux.ask("status")
+    state = crux.show(crux.SERVICE, "ActiveState", "MainPID", "StatusText")
+    crux.equal(state["ActiveState"], "active")
+    crux.equal(int(state["MainPID"]), crux.ask("status")["pid"])
+    crux.contains(state["StatusText"], "builds done")
+
+
+def test_leaves_when_idle_and_keeps_its_count():
+    build({"run": "true"})
+    builds = crux.ask("status")["builds"]
+    assert builds >= 1
+    settings(ExitOnIdleSec="1s")
+    try:
+        crux.equal(crux.ask("status")["builds"], builds)
+        crux.eventually(lambda: crux.show(crux.SERVICE, "ActiveState")["ActiveState"] == "inactive", 15, "idle exit")
+        crux.equal(crux.show(crux.SERVICE, "Result")["Result"], "success")
+        crux.equal(crux.show(crux.SOCKET_UNIT, "ActiveState")["ActiveState"], "active")
+        crux.equal(crux.ask("status")["builds"], builds)
+    finally:
+        remove_settings()
+
+
+@crux.timeout(300)
+def test_no_connection_is_lost_while_it_comes_and_goes():
+    settings(ExitOnIdleSec="1ms")
+    try:
+        pids = set()
+        for number in range(300):
+            pids.add(crux.ask("status")["pid"])
+            if number % 3 == 0:
+                time.sleep(0.02)
+        assert len(pids) > 10, f"{len(pids)} daemons"
+    finally:
+        remove_settings()
+
+
+def test_reload():
+    crux.ask("status")
+    pid = crux.show(crux.SERVICE, "MainPID")["MainPID"]
+    crux.run("systemctl", "reload", crux.SERVICE)
+    crux.equal(crux.show(crux.SERVICE, "MainPID")["MainPID"], pid)
+    crux.ask("status")
+
+
+def test_restart_leaves_containers_running():
+    with service("test/kept", "echo up; sleep 10000") as scope:
+        pid = crux.ctr("tasks", "ls").split("test-kept")[1].split()[0]
+        crux.ask("status")
+        crux.run("systemctl", "restart", crux.SERVICE)
+        crux.equal(crux.ask("container-status", {"id": "test/kept"})["status"], "running")
+        crux.equal(crux.ctr("tasks", "ls").split("test-kept")[1].split()[0], pid)
+        crux.equal(crux.show(scope, "ActiveState")["ActiveState"], "active")
+
+
+def test_a_second_instance():
+    """It has its own socket and namespace, and neither sees what is the other's."""
+    other = "/run/cruxd/instances/other/cruxd.sock"
+    crux.run("systemctl", "start", "cruxd@other.socket")
+    try:
+        with service("test/mine", "sleep 10000"):
+            crux.equal(crux.ask("container-status", {"id": "test/mine"}, path=other)["status"], "not created")
+            crux.refused("image-start", {"ref": "test/mine", "version": "1"}, path=other, code="not-found")
+            crux.ask("image-destroy", {"ref": "test/mine", "version": "1"}, path=other)
+            crux.equal(crux.ask("container-status", {"id": "test/mine"})["status"], "running")
+    finally:
+        crux.run("systemctl", "stop", "cruxd@other.socket", "cruxd@other.service", check=False)
+
+
+# ---- the journal -------------------------------------------------------------------------------------------------------
+
+
+def test_a_build_in_the_journal():
+    begun = time.time()
+    build({"run": "echo said; echo complained >&2"}, {"workdir": "/w"})
+    entries = crux.journal("CRUXD_COMMAND=build", since=begun)
+    jobs = {entry["CRUXD_JOB"] for entry in entries}
+    crux.equal(len(jobs), 1, "jobs")
+    whole = crux.journal(f"CRUXD_JOB={jobs.pop()}", since=begun)
+    lines = {entry["MESSAGE"]: entry for entry in whole}
+    said, complained = lines["said"], lines["complained"]
+    crux.equal(said["CRUXD_STREAM"], "stdout")
+    crux.equal(complained["CRUXD_STREAM"], "stderr")
+    for name, value in {"CRUXD_INSTANCE": "default", "CRUXD_COMMAND": "build", "CRUXD_RESOURCE": "test/build",
+                        "CRUXD_PLATFORM": f"linux/{crux.mkimage.ARCH}", "CRUXD_STAGE": "1", "CRUXD_STEP": "1",
+                        "CRUXD_CLIENT_UID": "0", "SYSLOG_IDENTIFIER": "cruxd", "PRIORITY": "6"}.items():
+        crux.equal(said.get(name), value, name)
+    ids = [entry["MESSAGE_ID"] for entry in whole if "MESSAGE_ID" in entry]
+    assert len(set(ids)) >= 2, f"a start and an end: {ids}"
+    explained = crux.run("journalctl", "-x", "--no-pager", f"CRUXD_JOB={whole[0]['CRUXD_JOB']}", "--since", f"@{begun}")
+    crux.contains(explained, "Subject: A command of cruxd")
+
+
+@crux.timeout(180)
+def test_a_burst_of_a_step_is_whole():
+    begun = time.time()
+    build({"run": "seq 1 100000"})
+    seen = [e["MESSAGE"] for e in crux.journal("CRUXD_STREAM=stdout", since=begun)]
+    crux.equal(len(seen), 100000, "lines in the journal")
+    crux.equal(seen, [str(n) for n in range(1, 100001)])
+
+
+def test_values_of_the_environment_are_not_logged():
+    begun = time.time()
+    build({"env": {"TOKEN": "not-for-the-journal"}}, {"run": "true"})
+    for entry in crux.journal("SYSLOG_IDENTIFIER=cruxd", since=begun):
+        assert "not-for-the-journal" not in str(entry), entry
+
+
+def test_a_containers_output():
+    command = "echo up; echo oops >&2; printf 'a\\001\\377b\\n'; printf unfinished; sleep 10000"
+    with service("test/talks", command) as scope:
+        def lines():
+            entries = crux.journal(f"OBJECT_SYSTEMD_UNIT={scope}")
+            return {str(entry["MESSAGE"]): entry for entry in entries}
+        wanted = {"up", "oops", str([97, 1, 255, 98])}  # what is no text comes as its bytes
+        entries = crux.eventually(lambda: wanted <= (found := lines()).keys() and found, 10, "three lines")
+        crux.contains(crux.run("journalctl", "-u", scope, "--no-pager"), "oops")
+        crux.equal(entries["oops"]["CONTAINER_NAME"], "test-talks")
+        crux.equal(entries["oops"]["CRUXD_STREAM"], "stderr")
+        crux.equal(entries["up"]["CRUXD_STREAM"], "stdout")
+        crux.equal(entries["up"]["CRUXD_INSTANCE"], "default")
+    crux.eventually(lambda: "unfinished" in [e["MESSAGE"] for e in crux.journal("CONTAINER_NAME=test-talks")], 10,
+                    "the last line, though it has no end")
+
+
+def test_output_outlives_restarts():
+    """The numbers go on without a gap while everything around the container is restarted."""
+    begun = time.time()
+    with service("test/counts", "i=0; while [ $i -lt 400 ]; do i=$((i+1)); echo $i; sleep 0.01; done; sleep 10000"):
+        crux.run("systemctl", "restart", crux.SERVICE)
+        crux.run("systemctl", "restart", "systemd-journald.service")
+        crux.run("systemctl", "restart", "containerd.service")
+        numbers = crux.eventually(
+            lambda: (n := [e["MESSAGE"] for e in crux.journal("CONTAINER_NAME=test-counts", since=begun)]) and
+            n[-1] == "400" and n, 60, "400 lines")
+        crux.equal(numbers, [str(n) for n in range(1, 401)])
+
+
+# ---- cgroups -----------------------------------------------------------------------------------------------------------
+
+
+def test_containers_have_scopes():
+    with service("test/scoped", "sleep 10000") as scope:
+        state = crux.show(scope, "ActiveState", "Slice")
+        crux.equal(state["ActiveState"], "active")
+        crux.equal(state["Slice"], "cruxd-default.slice")
+        crux.eventually(lambda: "test-scoped" in crux.show(scope, "Description")["Description"], 5, "its description")
+        crux.contains(crux.run("systemctl", "status", "--no-pager", "cruxd.slice", check=False).stdout, scope)
+
+
+def test_builds_have_a_slice_of_their_own():
+    with crux.Connection() as connection:
+        stages = [{**BASE, "steps": [{"run": "echo begun; sleep 1000"}]}]
+        connection.send(crux.encode("build", crux.build(stages, root=root, output=output, progress=True)))
+        while b'"line":"begun"' not in connection.line():
+            pass
+        units = crux.run("systemctl", "list-units", "--no-legend", "--plain", "cruxd-*.scope").split()
+        scope = next(unit for unit in units if unit.endswith(".scope"))
+        crux.equal(crux.show(scope, "Slice")["Slice"], "cruxd-default-build.slice")
+
+
+def test_stopping_a_slice_is_quick():
+    """Also of a container whose first process handles no signals."""
+    with service("test/deaf", "trap '' TERM; while :; do sleep 1; done") as scope:
+        begun = time.monotonic()
+        crux.run("systemctl", "stop", scope)
+        assert time.monotonic() - begun < 10
+        crux.eventually(lambda: crux.ask("container-status", {"id": "test/deaf"})["status"] == "stopped", 10)
+
+
+if __name__ == "__main__":
+    crux.main()
