@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "base/fd-util.h"
 #include "base/string-util.h"
 #include "build/step.h"
@@ -18,6 +20,11 @@ static char *destination_path(const StepState *state, const Step *step) {
         return format_string("%s/%s", state->workdir, step->copy_destination);
 }
 
+/* A source on the client's side, as its path there. */
+static char *source_words(const char *root, const char *source) {
+        return format_string(endswith(root, "/") ? "%s%s" : "%s/%s", root, source + strspn(source, "/"));
+}
+
 /* The source is closed before anything else mounts its upper directory: it is open for this copy alone. */
 static int open_stage(const BuildStage *source, int *ret_fd, Error *error) {
         return snapshot_open(&source->mounts, /* read_only= */ true, ret_fd, error);
@@ -35,7 +42,7 @@ int step_copy(BuildStage *stage, const StageInputs *inputs, const StepState *sta
                                  step->copy_destination);
         path = destination_path(state, step);
         name = source ? format_string("%s:%s", step->copy_stage, step->copy_source)
-                      : format_string("%s/%s", inputs->root_name, step->copy_source);
+                      : source_words(inputs->root_name, step->copy_source);
         if (!path || !name)
                 return error_oom(error);
 
