@@ -77,7 +77,7 @@ static inline void freep(void *p) {
 #define container_of(pointer, type, member) \
         ({ \
                 const typeof(((type *) 0)->member) *_m = (pointer); \
-                (type *) ((char *) _m - offsetof(type, member)); \
+                (type *) (void *) ((char *) _m - offsetof(type, member)); \
         })
 
 static inline bool streq(const char *a, const char *b) {

@@ -5,9 +5,8 @@
  *
  * A call exists from call_begin() to call_end(), and is on the client's list for so long, where
  * ctr_client_cancel() finds it. What is done with it are batches of operations, each with a tag that comes
- * out of a completion queue when the batch is over: a queue of its own for a call that is waited for
- * (unary.h), the pump's for one that is collected later (pending.h), one for each stream, or for several
- * (stream.h). */
+ * out of a completion queue when the batch is over: the pump's for calls of one message (unary.h), one for
+ * each stream, or for several (stream.h). */
 
 #include "base/list.h"
 #include "containerd/client-internal.h"

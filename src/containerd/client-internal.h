@@ -17,8 +17,8 @@ struct CtrClient {
         grpc_channel *channel;
 
         /* gRPC reads its sockets only while a thread waits for something: this one always does, so that the
-         * end of a connection is noticed when it happens. It also ends the waits (pending.h), whose tags are
-         * on its queue. */
+         * end of a connection is noticed when it happens. The calls of one message are on its queue, so that
+         * no second thread reads beside it (unary.h). */
         grpc_completion_queue *pump;
         pthread_t pump_thread;
         bool pump_started;

@@ -12,7 +12,7 @@
 #include "containerd/address.h"
 #include "containerd/call.h"
 #include "containerd/client-internal.h"
-#include "containerd/pending.h"
+#include "containerd/unary.h"
 
 /* Time from one attempt to connect to the next, in milliseconds. The minimum of gRPC's own is left alone: it
  * is also how long one attempt may take. */
@@ -50,7 +50,7 @@ static void *pump_run(void *userdata) {
                 if (event.type == GRPC_QUEUE_SHUTDOWN)
                         return NULL;
                 if (event.type == GRPC_OP_COMPLETE)
-                        pending_handle(event.tag);
+                        unary_handle(event.tag);
         }
 }
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/string-util.h"
 #include "base/time-util.h"
@@ -18,6 +19,11 @@
 
 /* Messages that are sent before the first of them is answered. */
 #define IN_FLIGHT_MAX 8
+
+/* A reference is held for a moment after its writer has gone: how long that is waited for, in microseconds.
+ */
+#define HELD_ATTEMPTS 20
+#define HELD_PAUSE_USEC 25000
 
 static const Method write_method = {
         .path = "/containerd.services.content.v1.Content/Write",
@@ -199,6 +205,10 @@ int ctr_writer_new(CtrClient *client, const char *reference, const char *digest,
         r = writer_open(writer, reference, digest, size, &e);
         if (r == -EHOSTDOWN && !is_held(&e))
                 r = writer_open(writer, reference, digest, size, &e);
+        for (unsigned i = 0; i < HELD_ATTEMPTS && r == -EHOSTDOWN && is_held(&e); i++) {
+                usleep(HELD_PAUSE_USEC);
+                r = writer_open(writer, reference, digest, size, &e);
+        }
         if (r == -EEXIST) {
                 *ret = NULL;
                 return 1;

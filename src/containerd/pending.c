@@ -7,22 +7,19 @@
 #include "base/time-util.h"
 
 struct Pending {
-        Unary unary; /* first, for its operations' tags lead to it */
-        int fd;      /* the caller's */
+        Unary unary;
+        int fd; /* the caller's */
         bool started;
         bool done; /* under the client's lock */
 };
 
-void pending_handle(void *tag) {
-        UnaryOp *op = tag;
-        Pending *pending = container_of(op->unary, Pending, unary);
+static void pending_over(Unary *unary) {
+        Pending *pending = container_of(unary, Pending, unary);
 
-        /* Whoever sees `done` may free, so everything happens under the lock. */
-        CLIENT_LOCK(pending->unary.call.client);
-        if (unary_handle(op)) {
-                pending->done = true;
-                (void) eventfd_write(pending->fd, 1);
-        }
+        /* Whoever sees `done` may free. */
+        CLIENT_LOCK(unary->call.client);
+        pending->done = true;
+        (void) eventfd_write(pending->fd, 1);
 }
 
 int pending_new(CtrClient *client, const Method *method, const ProtobufCMessage *request, int fd,
@@ -37,7 +34,7 @@ int pending_new(CtrClient *client, const Method *method, const ProtobufCMessage 
         r = message_pack(request, &packed, error);
         if (r < 0)
                 return r;
-        r = unary_start(&pending->unary, client, method, packed, client->pump, error);
+        r = unary_start(&pending->unary, client, method, packed, pending_over, error);
         if (r < 0)
                 return r;
         pending->started = true;

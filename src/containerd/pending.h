@@ -23,6 +23,3 @@ int pending_wait(Pending *pending, uint64_t until_usec, Error *error);
 
 /* The reply of one that is over, read, for message_freep(). */
 int pending_result(Pending *pending, void *ret_reply, Error *error);
-
-/* The pump's, for each event of its queue. */
-void pending_handle(void *tag);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "containerd/unary.h"
 
+#include <semaphore.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -10,18 +11,26 @@
 #define REPEATS_MAX 2
 #define REPEAT_PAUSE_USEC 20000
 
+/* One of the two is over: nothing may be touched after the second. */
+static void unary_op_over(Unary *unary) {
+        if (--unary->left == 0)
+                unary->over(unary);
+}
+
 /* gRPC does not start what it should, for which it has no reason: the status is still to come. */
 static void unary_refused(Unary *unary) {
-        unary->messages.done = true;
         call_abandon(&unary->call);
+        unary_op_over(unary);
 }
 
 int unary_start(Unary *unary, CtrClient *client, const Method *method, grpc_slice request,
-                grpc_completion_queue *queue, Error *error) {
+                void (*over)(Unary *unary), Error *error) {
         int r;
 
-        *unary = (Unary){ .messages = { .unary = unary }, .status = { .unary = unary } };
-        r = call_begin(&unary->call, client, method, queue, error);
+        *unary = (Unary){
+                .messages = { .unary = unary }, .status = { .unary = unary }, .left = 2, .over = over
+        };
+        r = call_begin(&unary->call, client, method, client->pump, error);
         if (r < 0)
                 return r;
 
@@ -52,11 +61,13 @@ static void receive_more(Unary *unary) {
 }
 
 /* The first message, or one that there should not be, or the end. */
-static void handle_message(Unary *unary, bool first) {
+static void handle_message(Unary *unary) {
+        const bool first = !unary->received;
         grpc_byte_buffer **message = first ? &unary->reply : &unary->excess;
 
+        unary->received = true;
         if (!*message) {
-                unary->messages.done = true;
+                unary_op_over(unary);
                 return;
         }
         if (!first) {
@@ -67,16 +78,13 @@ static void handle_message(Unary *unary, bool first) {
         receive_more(unary);
 }
 
-bool unary_handle(UnaryOp *op) {
-        Unary *unary = op->unary;
+void unary_handle(void *tag) {
+        UnaryOp *op = tag;
 
-        if (op == &unary->status)
-                op->done = true;
-        else {
-                handle_message(unary, !unary->received);
-                unary->received = true;
-        }
-        return unary->status.done && unary->messages.done;
+        if (op == &op->unary->status)
+                unary_op_over(op->unary);
+        else
+                handle_message(op->unary);
 }
 
 int unary_result(Unary *unary, grpc_byte_buffer **ret, Error *error) {
@@ -107,26 +115,35 @@ void unary_end(Unary *unary) {
         *unary = (Unary){};
 }
 
+typedef struct Waiter {
+        Unary unary;
+        sem_t over; /* unlike a condition it may be freed as soon as its waiter is awake: sem_post(3) */
+} Waiter;
+
+static void wake(Unary *unary) {
+        (void) sem_post(&container_of(unary, Waiter, unary)->over);
+}
+
+static void waiter_clear(Waiter *waiter) {
+        unary_end(&waiter->unary);
+        (void) sem_destroy(&waiter->over);
+}
+
 /* One attempt. */
-static int call_once(CtrClient *client, const Method *method, grpc_slice request,
-                     grpc_byte_buffer **ret_reply, bool *ret_lost, Error *error) {
-        _cleanup_queue_ grpc_completion_queue *queue = grpc_completion_queue_create_for_pluck(NULL);
-        _cleanup_(unary_endp) Unary unary = {};
+static int call_attempt(CtrClient *client, const Method *method, grpc_slice request,
+                        grpc_byte_buffer **ret_reply, bool *ret_lost, Error *error) {
+        _cleanup_(waiter_clear) Waiter waiter = {};
         int r;
 
         *ret_lost = false;
-        r = unary_start(&unary, client, method, request, queue, error);
+        (void) sem_init(&waiter.over, /* pshared= */ 0, 0);
+        r = unary_start(&waiter.unary, client, method, request, wake, error);
         if (r < 0)
                 return r;
-        for (;;) {
-                UnaryOp *next = unary.messages.done ? &unary.status : &unary.messages;
-
-                (void) grpc_completion_queue_pluck(queue, next, gpr_inf_future(GPR_CLOCK_MONOTONIC), NULL);
-                if (unary_handle(next))
-                        break;
-        }
-        *ret_lost = unary.call.status == GRPC_STATUS_UNAVAILABLE;
-        return unary_result(&unary, ret_reply, error);
+        while (sem_wait(&waiter.over) < 0)
+                ; /* EINTR */
+        *ret_lost = waiter.unary.call.status == GRPC_STATUS_UNAVAILABLE;
+        return unary_result(&waiter.unary, ret_reply, error);
 }
 
 int call_unary(CtrClient *client, const Method *method, const ProtobufCMessage *request, void *ret_reply,
@@ -141,13 +158,13 @@ int call_unary(CtrClient *client, const Method *method, const ProtobufCMessage *
         if (r < 0)
                 return r;
 
-        r = call_once(client, method, packed, &reply, &lost, &e);
+        r = call_attempt(client, method, packed, &reply, &lost, &e);
         for (unsigned i = 1; lost && i <= REPEATS_MAX && method->repeat != REPEAT_NEVER; i++) {
                 if (r == -ECANCELED)
                         break;
                 log_debug("Repeating %s: %s", method->path, error_message(&e));
                 usleep(i * REPEAT_PAUSE_USEC);
-                r = call_once(client, method, packed, &reply, &lost, &e);
+                r = call_attempt(client, method, packed, &reply, &lost, &e);
                 if (r == -ENOENT && method->repeat == REPEAT_DELETE)
                         return 0;
         }

@@ -73,7 +73,7 @@ TEST(small_blob) {
 
         /* And as a file. */
         ASSERT_SUCCESS(ctr_introspection_content_root(client, &root, e));
-        ASSERT_OK(asprintf(&path, "%s/blobs/sha256/%s", root, HELLO + strlen("sha256:")));
+        ASSERT_OK(asprintf(&path, "%s/blobs/sha256/%s", root, &HELLO[strlen("sha256:")]));
         ASSERT_EQ(access(path, R_OK), 0);
         free(path);
         free(root);
@@ -181,7 +181,7 @@ TEST(write_is_resumed) {
         const uint64_t offset = ctr_writer_get_offset(writer);
         printf("# resumes at %" PRIu64 "\n", offset);
         ASSERT_LE(offset, 2);
-        ASSERT_SUCCESS(ctr_writer_write(writer, "once" + offset, 4 - offset, e));
+        ASSERT_SUCCESS(ctr_writer_write(writer, &"once"[offset], 4 - offset, e));
         ASSERT_SUCCESS(ctr_writer_commit(writer, ONCE, 4, NULL, NULL, e));
         writer = ctr_writer_free(writer);
         ASSERT_SUCCESS(ctr_content_delete(client, ONCE, e));
