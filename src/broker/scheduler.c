@@ -31,14 +31,22 @@ static void unqueue(Scheduler *scheduler, Ticket *ticket) {
                 QUEUE_REMOVE(ring, lane->ring, user);
 }
 
-static int check_room(const Scheduler *scheduler, const User *user, Lane lane, Error *error) {
-        if (!user->lanes[lane].queue.first && may_start(&scheduler->lanes[lane], &user->lanes[lane]))
+/* How many of the user's could start now. */
+static uint64_t free_slots(const LaneState *lane, const UserLane *user) {
+        if (!may_start(lane, user))
                 return 0;
-        if (user->waiting >= scheduler->queue_per_user_max)
+        return MIN(lane->max - lane->running, lane->per_user_max - user->running);
+}
+
+/* What can start as soon as the loop comes to it does not count as waiting. */
+static int check_room(const Scheduler *scheduler, const User *user, Lane lane, Error *error) {
+        uint64_t starting = free_slots(&scheduler->lanes[lane], &user->lanes[lane]);
+
+        if (user->waiting >= scheduler->queue_per_user_max + starting)
                 return error_set(error, ERROR_BUSY,
                                  "too many waiting commands of user %u: the limit is %" PRIu64, user->uid,
                                  scheduler->queue_per_user_max);
-        if (scheduler->waiting >= scheduler->queue_max)
+        if (scheduler->waiting >= scheduler->queue_max + starting)
                 return error_set(error, ERROR_BUSY, "too many waiting commands: the limit is %" PRIu64,
                                  scheduler->queue_max);
         return 0;

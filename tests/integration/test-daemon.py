@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -617,6 +618,7 @@ def test_many_idle_connections_beside_working_ones():
     with daemon() as d:
         d.act("ok")
         before = d.resident()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         held = [crux.Connection(d.socket) for _ in range(2000)]
         for _ in range(50):
             assert d.act("ok").ok and d.request("status").ok

@@ -123,6 +123,22 @@ TEST(the_queue_is_bounded) {
         ASSERT_NULL(users.all);
 }
 
+TEST(what_is_about_to_start_does_not_wait) {
+        set_up(2, 2);
+        scheduler.queue_max = scheduler.queue_per_user_max = 1;
+        ASSERT_OK(enqueue(0, 1, LANE_SHORT)); /* three at once, before any has started */
+        ASSERT_OK(enqueue(1, 1, LANE_SHORT));
+        ASSERT_OK(enqueue(2, 1, LANE_SHORT));
+        ASSERT_EQ(enqueue(3, 1, LANE_SHORT), -EBUSY);
+        ASSERT_EQ(next(), 0);
+        ASSERT_EQ(next(), 1);
+        ASSERT_EQ(next(), -1);
+        ASSERT_EQ(enqueue(3, 1, LANE_SHORT), -EBUSY);
+        for (int i = 0; i < 3; i++)
+                done(i);
+        ASSERT_NULL(users.all);
+}
+
 TEST(without_a_queue_what_can_start_is_taken) {
         set_up(1, 1);
         scheduler.queue_max = scheduler.queue_per_user_max = 0;
