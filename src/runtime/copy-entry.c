@@ -136,6 +136,11 @@ static int make(const CopyDirectory *directory, const CopyEntry *entry, MakeEntr
         }
         if (r < 0) {
                 _cleanup_free_ char *words = copy_dest_words(directory, entry);
+                if (r == -EPERM && (S_ISCHR(entry->st.st_mode) || S_ISBLK(entry->st.st_mode)))
+                        return error_set(
+                                error, ERROR_UNSUPPORTED,
+                                "create %s: making a device takes CAP_MKNOD, which cruxd does not have",
+                                strempty(words));
                 return error_set_errno(error, r, "create %s", strempty(words));
         }
         return r;

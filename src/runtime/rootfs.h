@@ -12,6 +12,8 @@
  * Everything in it belongs to strangers, who may be at work in it while we are: paths are resolved by
  * RESOLVE_IMAGE (runtime/resolve.h), device nodes cannot be opened, nothing can be executed.
  *
+ * What a container has mounted for itself (its /run, its /dev) is not seen: what is put there lies beneath.
+ *
  * Errors name the path inside: "open /etc/passwd: no such file or directory". */
 
 #include <sys/stat.h>

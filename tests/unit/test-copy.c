@@ -2,10 +2,12 @@
 #include "runtime/copy.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -505,6 +507,41 @@ TEST(special_files_are_dealt_with) {
         ASSERT_EQ(stat_of(w.image, "stage/null").st_mode, S_IFCHR | 0666);
         ASSERT_EQ(stat_of(w.image, "stage/null").st_rdev, makedev(1, 3));
         ASSERT_EQ(stat_of(w.image, "stage/disk").st_mode, S_IFBLK | 0660);
+}
+
+/* In a child, as its rights do not come back. */
+static int copy_without_mknod(World *w) {
+        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+        if (syscall(SYS_capget, &header, data) < 0)
+                return 1;
+        data[CAP_TO_INDEX(CAP_MKNOD)].effective &= ~CAP_TO_MASK(CAP_MKNOD);
+        if (syscall(SYS_capset, &header, data) < 0)
+                return 2;
+        if (copy(w, "fifo", "/fifo") < 0) /* which needs no right */
+                return 3;
+        if (copy(w, "null", "/null") != -EOPNOTSUPP)
+                return 4;
+        return strcmp(error_message(&w->error),
+                      "create /null: making a device takes CAP_MKNOD, which cruxd does not have") == 0
+                       ? 0
+                       : 5;
+}
+
+TEST(without_the_right_to_make_devices_it_says_so) {
+        need_root();
+        _cleanup_(world_clear) World w = new_world();
+        int status;
+
+        w.as_stage = true;
+        put_node(w.host, "src/null", S_IFCHR | 0666, makedev(1, 3));
+        put_node(w.host, "src/fifo", S_IFIFO | 0644, 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                _exit(copy_without_mknod(&w));
+        ASSERT_EQ(waitpid(pid, &status, 0), pid);
+        ASSERT_EQ(status, 0);
 }
 
 TEST(procfs_is_not_copied) {
