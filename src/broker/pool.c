@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/pool.h"
 
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -40,6 +41,9 @@ static int make_argv(const WorkerOptions *options, char ***ret) {
         if (r >= 0)
                 r = strv_consume(&argv,
                                  format_string("--containerd-address=%s", options->containerd_address));
+        if (r >= 0)
+                r = strv_consume(&argv, format_string("--archive-unpacked-max=%" PRIu64,
+                                                      options->archive_unpacked_max));
         if (r >= 0)
                 r = strv_consume(&argv,
                                  format_string("--log-level=%s", log_level_to_string(options->log_level)));

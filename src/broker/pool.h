@@ -32,6 +32,7 @@ typedef struct WorkerOptions {
         const char *containerd_address;
         const char *namespace;
         const char *instance;
+        uint64_t archive_unpacked_max; /* bytes */
         int log_level;
 } WorkerOptions;
 

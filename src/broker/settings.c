@@ -72,6 +72,8 @@ static const Setting table[] = {
         LIMIT("RequestMemoryMax", SETTING_SIZE, request_memory_max, KIB(64), GIB(64), MIB(256)),
         LIMIT("RequestMemoryPerUserMax", SETTING_SIZE, request_memory_per_user_max, KIB(64), GIB(64),
               MIB(64)),
+        /* What a compressed archive may unpack to: that much room is taken in /var/tmp while it is read. */
+        LIMIT("ArchiveUnpackedMax", SETTING_SIZE, archive_unpacked_max, MIB(1), GIB(16384), GIB(64)),
 };
 
 static void *setting_target(const Setting *setting, Settings *settings) {

@@ -29,6 +29,7 @@ typedef struct Settings {
         uint64_t queue_per_user_max;
         uint64_t request_memory_max;
         uint64_t request_memory_per_user_max;
+        uint64_t archive_unpacked_max;
 } Settings;
 
 /* The values that hold where nothing is set. -ENOMEM. */

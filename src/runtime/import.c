@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/import.h"
 
-#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "archive/oci-archive-reader.h"
@@ -24,6 +24,24 @@ static int write_to_store(void *userdata, const void *data, size_t n, Error *err
         return ctr_writer_write(userdata, data, n, error);
 }
 
+/* What is not read is not verified against its descriptor: its size at least is asked for. */
+static int check_size(Importer *importer, const Descriptor *blob, Error *error) {
+        uint64_t size;
+
+        if (!archive_reader_has(importer->reader, &blob->digest, &size)) {
+                _cleanup_(ctr_content_info_clear) CtrContentInfo info = {};
+                int r = ctr_content_info(importer->runtime->client, blob->digest.string, &info, error);
+                if (r < 0)
+                        return r;
+                size = (uint64_t) info.size;
+        }
+        if (size == blob->size)
+                return 0;
+        return error_set(error, ERROR_INVALID_ARGUMENT,
+                         "blob %s should have %" PRIu64 " bytes and has %" PRIu64, blob->digest.string,
+                         blob->size, size);
+}
+
 /* A blob that the content store lacks, streamed out of the archive. */
 static int store_blob(Importer *importer, const Descriptor *blob, Error *error) {
         _cleanup_(ctr_writer_freep) CtrWriter *writer = NULL;
@@ -36,7 +54,7 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
         r = ctr_writer_new(importer->runtime->client, reference, blob->digest.string, blob->size, &writer,
                            error);
         if (r != 0)
-                return MIN(r, 0);
+                return r < 0 ? r : check_size(importer, blob, error);
 
         /* At its end already: another namespace has the blob, and containerd shares what it has. */
         if (ctr_writer_get_offset(writer) != blob->size || blob->size == 0) {
@@ -152,7 +170,11 @@ static int store_tree(Importer *importer, const Descriptor *descriptor, unsigned
 }
 
 int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret, Error *error) {
-        ArchiveReaderOptions options = { .spool_dir_fd = AT_FDCWD, .cancelled = runtime->cancelled };
+        ArchiveReaderOptions options = {
+                .spool_dir_fd = -EBADF,
+                .spool_max = runtime->archive_unpacked_max,
+                .cancelled = runtime->cancelled,
+        };
         _cleanup_(archive_reader_freep) ArchiveReader *reader = NULL;
         _cleanup_(import_clear) Import import = {};
         const Descriptor *top = NULL;

@@ -43,6 +43,7 @@ int runtime_new(const RuntimeSettings *settings, Runtime **ret, Error *error) {
             free_and_strdup(&runtime->oci_runtime, settings->oci_runtime ?: find_crun()) < 0)
                 return error_oom(error);
         runtime->systemd_cgroup = sd_booted() > 0;
+        runtime->archive_unpacked_max = settings->archive_unpacked_max;
         runtime->cancelled = settings->cancelled;
 
         int r = owner_self(&runtime->owner, error);

@@ -31,7 +31,9 @@ typedef struct RuntimeSettings {
         const char *instance;    /* NULL: DEFAULT_INSTANCE */
         const char *directory;   /* for FIFOs, seen under the same path by containerd; NULL: "/run/cruxd" */
         const char *oci_runtime; /* program; NULL: crun where it is installed, else the shim's default */
-        CancelFlag *cancelled;   /* set together with ctr_client_cancel(); NULL: cannot be */
+        uint64_t archive_unpacked_max; /* bytes that a compressed archive may unpack to; 0: the archive
+                                          layer's default */
+        CancelFlag *cancelled;         /* set together with ctr_client_cancel(); NULL: cannot be */
 } RuntimeSettings;
 
 typedef struct Runtime {
@@ -46,6 +48,7 @@ typedef struct Runtime {
         bool checked;        /* runtime_ready() was there */
         char *owner;         /* the value of LABEL_OWNER */
         char *lease;         /* the one that is held, or NULL */
+        uint64_t archive_unpacked_max;
         CancelFlag *cancelled;
 } Runtime;
 

@@ -94,17 +94,26 @@ static void usage(FILE *f) {
               "  --containerd-address=PATH  containerd's socket\n"
               "  --namespace=NAME           namespace in containerd\n"
               "  --instance=NAME            instance that it works for\n"
+              "  --archive-unpacked-max=BYTES\n"
+              "                             what a compressed archive may unpack to\n"
               "  --log-level=LEVEL          err, warning, notice, info or debug\n",
               f);
 }
 
 /* 0 to go on, 1 when the program is done. */
 static int parse_arguments(int argc, char *argv[], RuntimeSettings *settings) {
-        enum { OPTION_ADDRESS = 256, OPTION_NAMESPACE, OPTION_INSTANCE, OPTION_LOG_LEVEL };
+        enum {
+                OPTION_ADDRESS = 256,
+                OPTION_NAMESPACE,
+                OPTION_INSTANCE,
+                OPTION_ARCHIVE_MAX,
+                OPTION_LOG_LEVEL
+        };
         static const struct option options[] = {
                 { "containerd-address", required_argument, NULL, OPTION_ADDRESS },
                 { "namespace", required_argument, NULL, OPTION_NAMESPACE },
                 { "instance", required_argument, NULL, OPTION_INSTANCE },
+                { "archive-unpacked-max", required_argument, NULL, OPTION_ARCHIVE_MAX },
                 { "log-level", required_argument, NULL, OPTION_LOG_LEVEL },
                 { "help", no_argument, NULL, 'h' },
                 {},
@@ -121,6 +130,12 @@ static int parse_arguments(int argc, char *argv[], RuntimeSettings *settings) {
                         break;
                 case OPTION_INSTANCE:
                         settings->instance = optarg;
+                        break;
+                case OPTION_ARCHIVE_MAX:
+                        if (parse_uint64(optarg, &settings->archive_unpacked_max) < 0) {
+                                log_error("\"%s\" is no number of bytes", optarg);
+                                return -EINVAL;
+                        }
                         break;
                 case OPTION_LOG_LEVEL:
                         level = log_level_from_string(optarg);
