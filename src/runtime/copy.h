@@ -13,10 +13,12 @@
  *   anything else           anything else, or absent      DEST, replaced
  *
  * NAME is the last component of SRC as given. SRC itself is followed when it is a symlink; symlinks below it
- * are copied as they are. Missing parents of DEST are made, 0755 and 0:0. In the destination symlinks to
- * directories count as those directories, at every level (an image whose /lib is a symlink to usr/lib stays
- * one); any other symlink in the place of a new file is replaced and not followed. A directory never replaces
- * something else, nor something else a directory: that is an error that names both.
+ * are copied as they are. Missing parents of DEST are made, 0755 and 0:0.
+ *
+ * In the destination a symlink to a directory counts as that directory for DEST itself and wherever a
+ * directory is to go, so that an image whose /lib is a symlink to usr/lib stays one. Wherever something else
+ * is to go, a symlink is replaced and not followed, wherever it points. A directory never replaces something
+ * else, nor something else a directory: that is an error that names both.
  *
  * A directory that was there keeps its mode, owner and attributes, so that a copy into / or /tmp leaves them
  * as they are. What is new has those of its source: modes with the set-ID bits, modification times in

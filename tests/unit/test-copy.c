@@ -272,6 +272,27 @@ TEST(what_is_there_is_replaced_not_written_to) {
         ASSERT_TRUE(S_ISFIFO(stat_of(w.image, "tree/fifo").st_mode));
 }
 
+TEST(a_symlink_to_a_directory_is_one_for_directories_alone) {
+        _cleanup_(world_clear) World w = new_world();
+
+        put_symlink(w.host, "src/rootfs/lib", "usr/lib");
+        put_file(w.host, "src/rootfs/usr/lib/new.so", "new", 0644);
+        put_file(w.host, "src/rootfs/bin", "a file", 0644);
+        put_file(w.host, "src/rootfs/sbin/init", "init", 0644);
+        put_file(w.image, "usr/lib/old.so", "old", 0644);
+        put_symlink(w.image, "lib", "usr/lib");
+        put_symlink(w.image, "bin", "usr/lib");
+        put_symlink(w.image, "sbin", "/usr/lib");
+
+        ASSERT_COPIED(&w, "rootfs", "/");
+        ASSERT_STREQ(target_of(w.image, "lib"), "usr/lib");
+        ASSERT_STREQ(content_of(w.image, "bin"), "a file");
+        ASSERT_STREQ(target_of(w.image, "sbin"), "/usr/lib");
+        ASSERT_TRUE(exists(w.image, "usr/lib/old.so"));
+        ASSERT_TRUE(exists(w.image, "usr/lib/new.so"));
+        ASSERT_TRUE(exists(w.image, "usr/lib/init"));
+}
+
 TEST(directories_that_are_there_stay_as_they_are) {
         need_root();
         _cleanup_(world_clear) World w = new_world();
