@@ -6,7 +6,6 @@
 #include "base/string-util.h"
 #include "base/time-util.h"
 #include "base/version.h"
-#include "broker/job-bus.h"
 #include "broker/life.h"
 #include "broker/request.h"
 #include "broker/socket-path.h"
@@ -40,14 +39,8 @@ void manager_client_ended(Manager *manager) {
                 manager_wake(manager);
 }
 
-void manager_job_new(Manager *manager, const Job *job) {
-        job_bus_new(&manager->bus, job);
-}
-
 void manager_job_ended(Manager *manager, const Job *job) {
         set_busy(manager);
-        if (!command_info(job->command)->internal)
-                job_bus_removed(&manager->bus, job);
         life_status_changed(manager);
         if (job->command == COMMAND_BUILD && !error_is_set(&job->result))
                 state_count_build(&manager->state);
@@ -158,7 +151,6 @@ Manager *manager_free(Manager *manager) {
         while (manager->listeners)
                 listener_free(manager->listeners);
         client_table_clear(&manager->clients);
-        bus_clear(&manager->bus);
         while (manager->jobs)
                 job_free(manager->jobs);
         sweeper_clear(&manager->sweeper);
@@ -226,8 +218,6 @@ int manager_start(Manager *manager, Error *error) {
                 manager->has_pid_file = true;
         }
 
-        if (manager->by_systemd)
-                bus_start(&manager->bus, manager);
         set_busy(manager);
         life_ready(manager);
         sweeper_request(&manager->sweeper);
@@ -248,18 +238,15 @@ Status manager_status(const Manager *manager) {
 }
 
 int manager_answer_status(Manager *manager, Peer *peer, int fd, Buffer *line, Error *error) {
+        char uptime[SPAN_MAX];
+        Status status = manager_status(manager);
         int r;
 
         r = request_load_peer(COMMAND_STATUS, peer, fd, error);
         if (r >= 0)
                 r = access_check(&manager->access, peer, ACTION_INSPECT, error);
-        return r < 0 ? r : manager_write_status(manager, line, error);
-}
-
-int manager_write_status(const Manager *manager, Buffer *line, Error *error) {
-        char uptime[SPAN_MAX];
-        Status status = manager_status(manager);
-        int r;
+        if (r < 0)
+                return r;
 
         r = reply_begin(REPLY_OK, line);
         if (r >= 0)
