@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/magic.h>
@@ -9,6 +10,8 @@
 #include "base/string-util.h"
 #include "runtime/copy-internal.h"
 #include "runtime/resolve.h"
+
+static_assert(COPY_PATH_MAX == PATH_MAX, "it is the kernel that refuses a longer path");
 
 /* One directory on the walk. */
 typedef struct CopyStep {
