@@ -304,8 +304,9 @@ int ctr_writer_commit(CtrWriter *writer, const char *digest, uint64_t size, cons
 
         r = writer_send_commit(writer, digest, size, labels, &e);
         const char *known = isempty(digest) ? writer->digest : digest;
-        if (r == -EHOSTDOWN && known) {
-                /* Whether it was committed before the connection was lost can be seen. */
+        if (r == -EHOSTDOWN && !isempty(digest)) {
+                /* Whether it was committed before the connection was lost can be seen. (Not by the digest of
+                 * what was answered, which may be another blob's that this one begins with.) */
                 _cleanup_(ctr_content_info_clear) CtrContentInfo info = {};
                 if (ctr_content_info(writer->client, known, &info, NULL) >= 0)
                         r = -EEXIST;

@@ -34,7 +34,7 @@ static void *cancel_soon(void *userdata) {
                 const uint64_t _took = now_usec(CLOCK_MONOTONIC) - _began; \
                 pthread_join(_thread, NULL); \
                 ASSERT_GE(_took, 90000); \
-                ASSERT_LT(_took, 250000); \
+                ASSERT_LT(_took, USEC_PER_SEC); /* mostly a millisecond; the machine may be busy */ \
         } while (false)
 
 static bool is_readable(int fd) {

@@ -44,8 +44,12 @@ TEST(life) {
         ASSERT_SUCCESS(ctr_task_list(client, &list, e));
         ASSERT_EQ(list.count, 1);
         ctr_processes_clear(&list);
-        usleep(100000);
-        ASSERT_SUCCESS(ctr_task_list_pids(client, "life", &pids, &n, e));
+        /* The shell takes a moment to start its child. */
+        for (unsigned i = 0; i < 100 && n != 2; i++) {
+                usleep(50000);
+                free(pids);
+                ASSERT_SUCCESS(ctr_task_list_pids(client, "life", &pids, &n, e));
+        }
         ASSERT_EQ(n, 2);
         ASSERT_TRUE(pids[0] == pid || pids[1] == pid);
         free(pids);

@@ -86,7 +86,7 @@ static CtrClient *client_and_registry(void) {
         (void) fixture_busybox();
         registry_start(dir, port);
         fixture_run("python3 %s/tests/lib/mkimage.py busybox --compress gzip %s/busybox.tar", source, dir);
-        fixture_run("for i in 1 2 3 4 5 6 7 8 9 10; do skopeo --insecure-policy copy --quiet "
+        fixture_run("for i in $(seq 50); do skopeo --insecure-policy copy --quiet "
                     "--dest-tls-verify=false "
                     "--dest-creds %s:%s oci-archive:%s/busybox.tar docker://localhost:%u/acme/busybox:1 "
                     "2>/dev/null && exit 0; sleep 0.3; done; exit 1",
