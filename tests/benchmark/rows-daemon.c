@@ -92,8 +92,11 @@ static int daemon_unit(const Target *target, char **ret, Error *error) {
                 r = read_proc(pid, "cgroup", &cgroup, error);
         if (r < 0)
                 return r;
-        cgroup.data[strcspn(cgroup.data, "\n")] = '\0';
-        const char *unit = strrchr(cgroup.data, '/');
+        /* Its line of version 2, which is the only one unless version 1 is in use besides: cgroups(7). */
+        char *line = strstr(cgroup.data, "0::");
+        if (line)
+                line[strcspn(line, "\n")] = '\0';
+        const char *unit = line ? strrchr(line, '/') : NULL;
         if (!unit || !endswith(unit, ".service"))
                 return error_set(error, ERROR_UNSUPPORTED, "the daemon is no service of systemd");
         *ret = strdup(unit + 1);
