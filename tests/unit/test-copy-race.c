@@ -18,7 +18,7 @@
 #include "test.h"
 
 /* How long each of these races is run. */
-#define RACE_USEC (400 * USEC_PER_MSEC)
+#define RACE_USEC (200 * USEC_PER_MSEC)
 
 typedef struct Stranger {
         int dir_fd;
