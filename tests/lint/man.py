@@ -16,7 +16,7 @@ BYTES = {"G": 1 << 30, "M": 1 << 20, "K": 1 << 10}
 
 
 class Page:
-    MACROS = {"Ar", "Cm", "Ev", "Fl", "Ic", "Ns", "Oc", "Oo", "Op", "Pa", "Sy", "Xr", "Dv"}
+    MACROS = {"Ar", "Cm", "Dq", "Dv", "Ev", "Fl", "Ic", "Ns", "Oc", "Oo", "Op", "Pa", "Pq", "Ql", "Sx", "Sy", "Xr"}
 
     def __init__(self, path):
         self.name = path.name
@@ -186,6 +186,10 @@ def check_rendering(path):
         command = ["groff", "-mdoc", "-Tutf8", "-ww", "-z", str(path)]
         done = subprocess.run(command, text=True, capture_output=True)
         yield from done.stderr.splitlines()
+        plain = ["groff", "-mdoc", "-Tutf8", "-P-cbou", str(path)]
+        text = subprocess.run(plain, text=True, capture_output=True).stdout
+        for word in sorted(strings(r"\b([A-Z][a-z])\b", text) & Page.MACROS):
+            yield f"{path.name}: {word} is printed as text: no macro stands there"
     if shutil.which("mandoc"):
         done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(path)], text=True, capture_output=True)
         yield from (done.stdout + done.stderr).splitlines()
