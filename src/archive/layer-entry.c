@@ -156,17 +156,43 @@ static int read_xattr(LayerWalk *walk, int fd, const char *name, bool marks_only
         return 0;
 }
 
-int layer_entry_read_xattrs(LayerWalk *walk, int fd, bool marks_only, unsigned *ret_marks, Error *error) {
-        ssize_t n = flistxattr(fd, walk->buffer, NAMES_SIZE);
-        unsigned marks = 0;
-        size_t total = 0;
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
 
-        if (n < 0 && errno != ENOTSUP)
+/* The names of a list as flistxattr(2) gives it, sorted: file systems have orders of their own, and the same
+ * tree is to give the same bytes. NULL without memory. */
+static const char **sort_names(const char *list, size_t length, size_t *ret_n) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < length; i++)
+                n += list[i] == '\0';
+        const char **names = new0(const char *, n + 1);
+        n = 0;
+        for (const char *name = list; names && name < list + length; name += strlen(name) + 1)
+                names[n++] = name;
+        if (names)
+                qsort(names, n, sizeof(*names), compare_names);
+        *ret_n = n;
+        return names;
+}
+
+int layer_entry_read_xattrs(LayerWalk *walk, int fd, bool marks_only, unsigned *ret_marks, Error *error) {
+        ssize_t length = flistxattr(fd, walk->buffer, NAMES_SIZE);
+        unsigned marks = 0;
+        size_t total = 0, n = 0;
+
+        if (length < 0 && errno != ENOTSUP)
                 return error_set_errno(error, errno, "/%s: reading attributes", walk->path.data);
-        for (const char *name = walk->buffer; n > 0 && name < walk->buffer + n; name += strlen(name) + 1) {
-                int r = read_xattr(walk, fd, name, marks_only, &marks, &total, error);
-                if (r < 0)
-                        return r;
+        if (length > 0) {
+                _cleanup_free_ const char **names = sort_names(walk->buffer, (size_t) length, &n);
+                if (!names)
+                        return error_oom(error);
+                for (size_t i = 0; i < n; i++) {
+                        int r = read_xattr(walk, fd, names[i], marks_only, &marks, &total, error);
+                        if (r < 0)
+                                return r;
+                }
         }
         *ret_marks = marks;
         return 0;

@@ -547,7 +547,8 @@ TEST(bombs) {
                 ASSERT_EQ(archive_write_data(a, "x", 1), 1);
                 archive_entry_free(e);
                 archive_write_free(a);
-                refuse_tar(fd, ERROR_INVALID_ARGUMENT, "unpacks to more than");
+                /* By us, or by a libarchive (3.8 and later) that knows such sizes for what they are. */
+                refuse_tar(fd, ERROR_INVALID_ARGUMENT, "");
         }
 
         /* One that is really there, over a small bound. */

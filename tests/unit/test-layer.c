@@ -571,7 +571,9 @@ TEST(sink_that_fails) {
         /* Zeros on disk, 20 MiB: more blocks than fit into the ring. */
         put_sparse(upper, "big", 20 << 20, none, 0);
         int fd = openat(upper, "big", O_WRONLY | O_CLOEXEC);
-        ASSERT_EQ(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 20 << 20), 0);
+        static const char zeros[1 << 20];
+        for (unsigned i = 0; i < 20; i++)
+                ASSERT_EQ(write(fd, zeros, sizeof(zeros)), sizeof(zeros));
         close(fd);
         for (unsigned c = 0; c < 3; c++)
                 for (size_t room = 0; room < 1000; room += 90) {
