@@ -49,6 +49,7 @@ TEST(a_line_longer_than_any_buffer) {
         _cleanup_close_pair_ int pair[2] = { -EBADF, -EBADF };
         const size_t length = MIB(3);
         const char *line;
+        int status;
         size_t n;
 
         ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
@@ -58,13 +59,16 @@ TEST(a_line_longer_than_any_buffer) {
                 char *text = malloc(length + 3);
                 memset(text, 'x', length);
                 memcpy(text + length, "\ny\n", 3);
-                _exit(write_all(pair[1], text, length + 3) < 0);
+                int r = write_all(pair[1], text, length + 3);
+                free(text);
+                _exit(r < 0);
         }
         _cleanup_(connection_clearp) Connection connection = { .fd = TAKE_FD(pair[0]) };
         ASSERT_OK(connection_receive(&connection, &line, &n, NULL));
         ASSERT_EQ(n, length);
         expect_line(&connection, "y");
-        ASSERT_EQ(waitpid(child, NULL, 0), child);
+        ASSERT_EQ(waitpid(child, &status, 0), child);
+        ASSERT_EQ(status, 0);
 }
 
 /* It may have been refused with a reason, which is there to be read. */
