@@ -21,8 +21,23 @@ const char *job_state_to_string(JobState state) {
                 [JOB_WAITING] = "waiting",
                 [JOB_RUNNING] = "running",
                 [JOB_CANCELLING] = "cancelling",
+                [JOB_ENDED] = "ended",
         };
         return words[state];
+}
+
+const char *job_result(const Job *job) {
+        if (job->state != JOB_ENDED)
+                return "";
+        return error_is_set(&job->result) ? error_code_to_string(job->result.code) : "done";
+}
+
+static void set_state(Job *job, JobState state) {
+        const Manager *manager = job->manager;
+
+        job->state = state;
+        if (manager->job_observer)
+                manager->job_observer->changed(job, manager->job_observer_data);
 }
 
 void job_request_add_fd(JobRequest *request, const char *name, int fd) {
@@ -58,6 +73,7 @@ Job *job_free(Job *job) {
                 safe_close(job->fds[i].fd);
         error_clear(&job->result);
         buffer_clear(&job->error_line);
+        job_place_clear(&job->place);
         free(job->resource);
         free(job);
         return NULL;
@@ -88,6 +104,7 @@ static int job_allocate(Manager *manager, const JobRequest *request, const JobSi
         job->progress = request->progress;
         job->peer = PEER_NULL;
         job->created_usec = now_usec(CLOCK_MONOTONIC);
+        job->created_real_usec = now_usec(CLOCK_REALTIME);
         job->sink = sink;
         job->userdata = userdata;
         LIST_PREPEND(jobs, manager->jobs, job);
@@ -124,6 +141,8 @@ int job_new(Manager *manager, JobRequest *request, const JobSink *sink, void *us
                 return r;
         }
         take_request(job, request);
+        if (manager->job_observer)
+                manager->job_observer->created(job, manager->job_observer_data);
         manager_wake(manager);
         *ret = job;
         return 0;
@@ -153,6 +172,7 @@ int job_new_internal(Manager *manager, JobRequest *request, const JobSink *sink,
 static void job_end(Job *job, bool whole) {
         Manager *manager = job->manager;
 
+        job->state = JOB_ENDED;
         job_log_ended(job);
         manager_job_ended(manager, job);
         if (job->worker)
@@ -161,6 +181,8 @@ static void job_end(Job *job, bool whole) {
         scheduler_remove(&manager->scheduler, &job->ticket);
         if (job->sink)
                 job->sink->ended(job, whole, job->userdata);
+        if (manager->job_observer && !command_info(job->command)->internal)
+                manager->job_observer->ended(job, manager->job_observer_data);
         job_free(job);
         manager_wake(manager);
 }
@@ -201,8 +223,8 @@ static void job_fail(Job *job, Error *error) {
 void job_start(Job *job) {
         _cleanup_(error_clear) Error error = {};
 
-        job->state = JOB_RUNNING;
         job->started_usec = now_usec(CLOCK_MONOTONIC);
+        set_state(job, JOB_RUNNING);
         job_log_started(job);
         if (pool_run(&job->manager->pool, job, command_info(job->command)->own_worker, &error) < 0)
                 job_fail(job, &error);
@@ -228,7 +250,7 @@ void job_cancel(Job *job, const char *why) {
                 job_fail(job, &error);
                 return;
         case JOB_RUNNING:
-                job->state = JOB_CANCELLING;
+                set_state(job, JOB_CANCELLING);
                 job->why = why;
                 worker_cancel(job->worker, job->manager->settings.cancel_timeout_usec);
                 if (!job->sink)
@@ -261,6 +283,9 @@ static void keep_error(Job *job, const AnswerPart *part) {
 
 int job_answer(Job *job, const AnswerPart *part) {
         if (part->kind == REPLY_PROGRESS) {
+                const Manager *manager = job->manager;
+                if (manager->job_observer)
+                        manager->job_observer->progress(job, part, manager->job_observer_data);
                 if (job->progress)
                         job_pass(job, part);
                 return 0;

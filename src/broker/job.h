@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "broker/answer.h"
+#include "broker/job-place.h"
 #include "broker/peer.h"
 #include "broker/scheduler.h"
 #include "protocol/command.h"
@@ -31,10 +32,11 @@ typedef enum JobState {
         JOB_WAITING,
         JOB_RUNNING,
         JOB_CANCELLING,
+        JOB_ENDED, /* seen by observers alone */
         _JOB_STATE_MAX,
 } JobState;
 
-/* "waiting", "running", "cancelling". */
+/* "waiting", "running", "cancelling", "ended". */
 const char *job_state_to_string(JobState state) _const_;
 
 /* Fds that go to the worker with a request. */
@@ -78,6 +80,7 @@ struct Job {
         Ticket ticket; /* idle for the daemon's own jobs */
         Worker *worker;
         uint64_t created_usec, started_usec; /* CLOCK_MONOTONIC; 0: not started */
+        uint64_t created_real_usec;          /* CLOCK_REALTIME */
 
         const JobSink *sink;
         void *userdata;
@@ -88,8 +91,20 @@ struct Job {
         Error result;      /* clear: it went well, or goes on */
         Buffer error_line; /* the worker's, for the journal */
 
+        JobPlace place; /* kept by the observer */
         LIST_FIELDS(Job, jobs);
 };
+
+/* Whoever looks at all jobs, by whichever surface they came. */
+typedef struct JobObserver {
+        void (*created)(Job *job, void *userdata);
+        void (*changed)(Job *job, void *userdata);                          /* its state */
+        void (*progress)(Job *job, const AnswerPart *part, void *userdata); /* a progress line */
+        void (*ended)(Job *job, void *userdata);                            /* it is freed after this */
+} JobObserver;
+
+/* "" while it goes on; then "done", or the word of the error. */
+const char *job_result(const Job *job);
 
 /* Adds an fd to a request, which takes it over. At most JOB_FDS_MAX. */
 void job_request_add_fd(JobRequest *request, const char *name, int fd);
@@ -99,9 +114,9 @@ int job_request_set_line(JobRequest *request, const char *line, size_t length);
 
 void job_request_clear(JobRequest *request);
 
-/* Makes a job and lines it up. It takes what it needs out of the request, which the caller clears in any
- * case. The job does not start and the sink is not called before the event loop runs again. ERROR_BUSY,
- * ERROR_PERMISSION_DENIED, ERROR_UNAVAILABLE (the daemon is stopping). */
+/* Makes a job and lines it up. The sink may be NULL. It takes what it needs out of the request, which the
+ * caller clears in any case. The job does not start and the sink is not called before the event loop runs
+ * again. ERROR_BUSY, ERROR_PERMISSION_DENIED, ERROR_UNAVAILABLE (the daemon is stopping). */
 int job_new(Manager *manager, JobRequest *request, const JobSink *sink, void *userdata, Job **ret,
             Error *error);
 

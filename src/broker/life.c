@@ -53,12 +53,12 @@ static void arm_idle_timer(Manager *manager, uint64_t since) {
 static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *manager = userdata;
 
-        if (manager->clients.n > 0 || manager->n_jobs > 0)
+        if (manager->clients.n > 0 || manager->n_jobs > 0 || manager->bus.n_calls > 0)
                 arm_idle_timer(manager, usec);
         else if (usec - MIN(usec, manager->busy_usec) < manager->settings.exit_on_idle_usec)
                 arm_idle_timer(manager, manager->busy_usec);
         else
-                manager_stop(manager, "idle");
+                manager_leave(manager);
         return 0;
 }
 
@@ -131,9 +131,28 @@ void life_ready(Manager *manager) {
 }
 
 void life_check_end(Manager *manager) {
-        if (manager->stopping && manager->n_jobs == 0 && (manager->clients.n == 0 || manager->hurried) &&
-            manager->pool.n_workers == 0)
+        if ((!manager->stopping && !manager->leaving) || (!manager->bus.released && !manager->hurried))
+                return;
+        if (manager->n_jobs > 0 || manager->bus.n_calls > 0)
+                return;
+        pool_close(&manager->pool);
+        if ((manager->clients.n == 0 || manager->hurried) && manager->pool.n_workers == 0)
                 (void) sd_event_exit(manager->event, 0);
+}
+
+void manager_leave(Manager *manager) {
+        if (manager->leaving || manager->stopping)
+                return;
+        log_info("Nothing to do, leaving");
+        manager->leaving = true;
+        /* In this order: systemd starts the next daemon for whoever comes from now on; connections wait for
+         * it in the socket's backlog; and the bus hands over what it has for us before it takes the name
+         * back. */
+        (void) sd_notify(/* unset_environment= */ false, "STOPPING=1");
+        LIST_FOREACH (listeners, listener, manager->listeners)
+                listener_stop(listener);
+        bus_release(&manager->bus);
+        life_check_end(manager);
 }
 
 static void cancel_jobs(Manager *manager, bool all) {
@@ -169,6 +188,7 @@ void manager_stop(Manager *manager, const char *why) {
         }
         log_info("Stopping: %s", why);
         manager->stopping = true;
+        bus_release(&manager->bus);
         (void) sd_notify(/* unset_environment= */ false, "STOPPING=1");
 
         LIST_FOREACH (listeners, listener, manager->listeners)

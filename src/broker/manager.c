@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "base/time-util.h"
 #include "base/version.h"
+#include "broker/job-bus.h"
 #include "broker/life.h"
 #include "broker/request.h"
 #include "broker/socket-path.h"
@@ -35,7 +36,7 @@ static void set_busy(Manager *manager) {
 
 void manager_client_ended(Manager *manager) {
         set_busy(manager);
-        if (manager->stopping)
+        if (manager->stopping || manager->leaving)
                 manager_wake(manager);
 }
 
@@ -82,6 +83,26 @@ static int override(Settings *settings, const Options *options) {
         return r;
 }
 
+static int configure_pool(Manager *manager, const Settings *settings, Error *error) {
+        const Options *options = manager->options;
+        const WorkerOptions worker_options = {
+                .program = options->worker ?: CRUXD_LIBEXECDIR "/cruxd-worker",
+                .containerd_address = settings->containerd_address,
+                .namespace = settings->namespace,
+                .instance = options->instance,
+                .archive_unpacked_max = settings->archive_unpacked_max,
+                .log_level = settings->log_level,
+        };
+
+        return pool_configure(&manager->pool, &worker_options, error);
+}
+
+int manager_set_log_level(Manager *manager, int level) {
+        manager->settings.log_level = level;
+        log_set_max_level(level);
+        return configure_pool(manager, &manager->settings, NULL);
+}
+
 int manager_configure(Manager *manager, Error *error) {
         _cleanup_(settings_clear) Settings settings = {};
         const Options *options = manager->options;
@@ -93,15 +114,7 @@ int manager_configure(Manager *manager, Error *error) {
         if (override(&settings, options) < 0)
                 return error_oom(error);
 
-        const WorkerOptions worker_options = {
-                .program = options->worker ?: CRUXD_LIBEXECDIR "/cruxd-worker",
-                .containerd_address = settings.containerd_address,
-                .namespace = settings.namespace,
-                .instance = options->instance,
-                .archive_unpacked_max = settings.archive_unpacked_max,
-                .log_level = settings.log_level,
-        };
-        r = pool_configure(&manager->pool, &worker_options, error);
+        r = configure_pool(manager, &settings, error);
         if (r < 0)
                 return r;
 
@@ -151,6 +164,7 @@ Manager *manager_free(Manager *manager) {
         while (manager->listeners)
                 listener_free(manager->listeners);
         client_table_clear(&manager->clients);
+        bus_clear(&manager->bus);
         while (manager->jobs)
                 job_free(manager->jobs);
         sweeper_clear(&manager->sweeper);
@@ -217,6 +231,11 @@ int manager_start(Manager *manager, Error *error) {
                         return r;
                 manager->has_pid_file = true;
         }
+
+        if (bus_init(&manager->bus, manager) < 0)
+                return error_oom(error);
+        manager->job_observer = &job_bus_observer;
+        manager->job_observer_data = &manager->bus;
 
         set_busy(manager);
         life_ready(manager);

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "broker/access.h"
+#include "broker/bus.h"
 #include "broker/client.h"
 #include "broker/job.h"
 #include "broker/listener.h"
@@ -29,14 +30,18 @@ typedef struct Manager {
         Scheduler scheduler;
         Job *jobs;
         unsigned n_jobs;
+        const JobObserver *job_observer; /* NULL: nobody looks */
+        void *job_observer_data;
         Pool pool;
         Sweeper sweeper;
         Access access;
+        Bus bus;
         State state;
         int lock_fd;       /* the instance's */
         char *linked;      /* our socket, which SOCKET_PATH_OLD leads to; NULL: not by us */
         bool has_pid_file; /* ours, to be removed */
 
+        bool leaving;              /* idle, and on the way out: what still comes by the bus is served */
         bool stopping;             /* no command is taken any more */
         bool hurried;              /* nothing is waited for any more either */
         sd_event_source *dispatch; /* defer: jobs may start */
@@ -53,6 +58,9 @@ DEFINE_CLEANUP(Manager *, manager_free);
 
 /* Reads the settings again and applies them. On failure all is as before. */
 int manager_configure(Manager *manager, Error *error);
+
+/* Sets the level of messages until the next reload, the workers' too. */
+int manager_set_log_level(Manager *manager, int level);
 
 /* Takes or makes the sockets, and tells everyone who waits that clients can come. */
 int manager_start(Manager *manager, Error *error);
@@ -71,6 +79,10 @@ void manager_job_ended(Manager *manager, const Job *job);
 
 /* No new clients and commands; ends the loop once nothing is under way any more. `why` is for the log. */
 void manager_stop(Manager *manager, const char *why);
+
+/* Nothing is to do: ends the loop, so that whoever comes next starts another daemon, without losing anybody
+ * who is on the way. */
+void manager_leave(Manager *manager);
 
 typedef struct Status {
         const char *version;

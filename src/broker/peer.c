@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -15,6 +16,10 @@
 #endif
 
 #define PEER_GROUPS_FIRST 64U
+
+#define PROC_PATH_MAX 64
+#define PROC_FILE_MAX ((size_t) KIB(512)) /* /proc/PID/status names all groups */
+#define NOGROUP ((gid_t) 65534)
 
 int peer_from_socket(int fd, Peer *ret) {
         struct ucred ucred;
@@ -64,6 +69,28 @@ int peer_load_pidfd(Peer *peer, int fd, Error *error) {
         return 0;
 }
 
+static bool process_has_gone(int pidfd) {
+        struct pollfd p = { .fd = pidfd, .events = POLLIN };
+
+        return pidfd < 0 || poll(&p, 1, 0) != 0;
+}
+
+void peer_load_gid(Peer *peer) {
+        _cleanup_(buffer_clear) Buffer text = {};
+        char path[PROC_PATH_MAX];
+        unsigned real, effective;
+
+        peer->gid = NOGROUP;
+        snprintf(path, sizeof(path), "/proc/%i/status", (int) peer->pid);
+        _cleanup_close_ int fd = peer->pid > 0 ? open(path, O_RDONLY | O_CLOEXEC) : -EBADF;
+        if (fd < 0 || read_to_end(fd, &text, PROC_FILE_MAX) < 0 || buffer_append(&text, "", 1) < 0 ||
+            process_has_gone(peer->pidfd))
+                return;
+        const char *line = strstr(text.data, "\nGid:");
+        if (line && sscanf(line, "\nGid:%u%u", &real, &effective) == 2)
+                peer->gid = effective;
+}
+
 Peer peer_self(void) {
         return (Peer){ .uid = geteuid(), .gid = getegid(), .pid = getpid(), .pidfd = -EBADF };
 }
@@ -77,14 +104,8 @@ bool peer_in_group(const Peer *peer, gid_t gid) {
         return false;
 }
 
-static bool process_has_gone(int pidfd) {
-        struct pollfd p = { .fd = pidfd, .events = POLLIN };
-
-        return pidfd < 0 || poll(&p, 1, 0) != 0;
-}
-
 int peer_open_root(const Peer *peer, Error *error) {
-        char path[sizeof("/proc//root") + 3 * sizeof(pid_t)];
+        char path[PROC_PATH_MAX];
 
         snprintf(path, sizeof(path), "/proc/%i/root", (int) peer->pid);
         _cleanup_close_ int fd = peer->pid > 0 ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -EBADF;

@@ -30,6 +30,10 @@ int peer_load_groups(Peer *peer, int fd, Error *error);
  * has none, which is no error. */
 int peer_load_pidfd(Peer *peer, int fd, Error *error);
 
+/* Sets the primary group from what the process has now (proc_pid_status(5)), for a peer that came without
+ * one; nogroup where the process has gone, which has no files to be found then either. */
+void peer_load_gid(Peer *peer);
+
 /* The daemon itself, for what it does of its own accord. */
 Peer peer_self(void);
 

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/bus-call.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "broker/bus-peer.h"
+#include "broker/job-bus.h"
+#include "broker/manager.h"
+#include "broker/request.h"
+#include "protocol/limits.h"
+
+static BusCall *bus_call_free(BusCall *call) {
+        Manager *manager = call->bus->manager;
+
+        LIST_REMOVE(calls, call->bus->calls, call);
+        call->bus->n_calls--;
+        sd_bus_slot_unref(call->peer_slot);
+        sd_bus_track_unref(call->track);
+        sd_bus_message_unref(call->message);
+        request_clear(&call->request);
+        buffer_clear(&call->line);
+        buffer_clear(&call->answer);
+        free(call);
+        manager_client_ended(manager);
+        return NULL;
+}
+
+void bus_call_abandon(BusCall *call) {
+        Job *job = TAKE_PTR(call->job);
+
+        bus_call_free(call);
+        if (job) {
+                job_detach(job);
+                job_cancel(job, "the client has gone");
+        }
+}
+
+static void reply_error(BusCall *call, const Error *error) {
+        int r = bus_reply_error(call->message, error);
+
+        if (r < 0)
+                log_debug_errno(r, "reply on the bus: %m, ignoring");
+        bus_call_free(call);
+}
+
+/* ---- the answer --------------------------------------------------------------------------------------- */
+
+static int on_part(const AnswerPart *part, void *userdata) {
+        BusCall *call = userdata;
+
+        if (part->kind == REPLY_PROGRESS || call->too_long)
+                return 1;
+        if (part->first)
+                call->answer.length = 0;
+        if (call->answer.length + part->length > BUS_ANSWER_MAX ||
+            buffer_append(&call->answer, part->data, part->length) < 0) {
+                buffer_clear(&call->answer);
+                call->too_long = true;
+        }
+        return 1;
+}
+
+static int send_reply(BusCall *call, json_object *payload) {
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(call->message, &reply);
+        if (r >= 0 && call->method->answer)
+                r = call->method->answer(payload, reply);
+        if (r >= 0)
+                r = sd_bus_send(call->bus->bus, reply, NULL);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static void on_ended(Job *job, bool whole, void *userdata) {
+        BusCall *call = userdata;
+        _cleanup_json_ json_object *payload = NULL;
+        _cleanup_(error_clear) Error result = {}, error = {};
+        int r;
+
+        call->job = NULL;
+        if (call->too_long)
+                r = error_set(&error, ERROR_UNSUPPORTED,
+                              "the answer is too long for the bus: use the socket");
+        else if (!whole)
+                r = error_set(&error, ERROR_INTERNAL, "the answer was cut short");
+        else
+                r = reply_decode(call->answer.data, call->answer.length, &payload, &result, &error);
+        if (r >= 0 && error_is_set(&result)) {
+                reply_error(call, &result);
+                return;
+        }
+        if (r >= 0) {
+                r = send_reply(call, payload);
+                if (r < 0)
+                        (void) error_set_errno(&error, r, "reply on the bus");
+        }
+        if (r < 0)
+                reply_error(call, &error);
+        else
+                bus_call_free(call);
+}
+
+/* ---- the request -------------------------------------------------------------------------------------- */
+
+static int reply_job(BusCall *call, const Job *job) {
+        char path[JOB_PATH_MAX];
+
+        return sd_bus_reply_method_return(call->message, "o", job_bus_path(job, path));
+}
+
+/* What needs no job. */
+static void serve(BusCall *call, const Peer *peer) {
+        _cleanup_(error_clear) Error error = {};
+        int r;
+
+        r = access_check(&call->bus->manager->access, peer, call->method->action, &error);
+        if (r >= 0)
+                r = call->method->serve(call, peer, &error);
+        if (r >= 0) {
+                bus_call_free(call);
+                return;
+        }
+        if (!error_is_set(&error))
+                (void) error_set_errno(&error, r, "reply on the bus");
+        reply_error(call, &error);
+}
+
+static void on_peer(int r, Peer *peer, Error *peer_error, void *userdata) {
+        static const JobSink sink = { .part = on_part, .ended = on_ended };
+        _cleanup_(job_request_clear) JobRequest request = { .peer = PEER_NULL };
+        _cleanup_(error_clear) Error error = {};
+        BusCall *call = userdata;
+        bool starts = call->method->starts;
+        Job *job = NULL;
+
+        call->peer_slot = sd_bus_slot_unref(call->peer_slot);
+        if (r >= 0 && call->method->serve) {
+                serve(call, peer);
+                return;
+        }
+        if (r < 0)
+                error_move(&error, peer_error);
+        else
+                r = request_to_job(&call->request, call->line.data, call->line.length, peer, &request,
+                                   &error);
+        if (r >= 0)
+                r = job_new(call->bus->manager, &request, starts ? NULL : &sink, starts ? NULL : call, &job,
+                            &error);
+        if (r < 0) {
+                reply_error(call, &error);
+                return;
+        }
+
+        buffer_clear(&call->line);
+        request_clear(&call->request);
+        if (!starts) {
+                call->job = job;
+                return;
+        }
+        (void) reply_job(call, job);
+        bus_call_free(call);
+}
+
+/* Whoever waits for an answer and leaves, does not want it any more. */
+static int on_caller_gone(sd_bus_track *track, void *userdata) {
+        bus_call_abandon(userdata);
+        return 0;
+}
+
+static int read_strings(sd_bus_message *m, json_object **ret) {
+        _cleanup_json_ json_object *array = json_object_new_array();
+        const char *s;
+        int r;
+
+        if (!array)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(m, 'a', "s");
+        while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0)
+                r = json_append(array, json_object_new_string(s));
+        if (r >= 0)
+                r = sd_bus_message_exit_container(m);
+        if (r < 0)
+                return r;
+        *ret = json_object_array_length(array) > 0 ? TAKE_PTR(array) : NULL;
+        return 0;
+}
+
+static int read_argument(const BusArgument *argument, sd_bus_message *m, json_object **ret, Error *error) {
+        const char *s = NULL;
+        int r;
+
+        if (argument->type == BUS_STRINGS)
+                r = read_strings(m, ret);
+        else {
+                r = sd_bus_message_read(m, "s", &s);
+                if (r >= 0 && argument->type == BUS_JSON) {
+                        r = json_parse(s, strlen(s), PROTOCOL_NESTING_MAX - 2, ret, error);
+                        return error_prefix(error, r, "malformed %s", argument->member);
+                }
+                if (r >= 0 && s[0]) {
+                        *ret = json_object_new_string(s);
+                        r = *ret ? 0 : -ENOMEM;
+                }
+        }
+        return r < 0 ? error_set_errno(error, r, "read the arguments") : 0;
+}
+
+/* The line that a client of the socket would send for this. */
+static int write_line(const BusMethod *method, sd_bus_message *m, Buffer *line, Error *error) {
+        _cleanup_json_ json_object *payload = json_object_new_object();
+        int r;
+
+        for (const BusArgument *a = method->arguments; payload && a->member; a++) {
+                json_object *value = NULL;
+
+                r = read_argument(a, m, &value, error);
+                if (r < 0)
+                        return r;
+                if (value && json_add(payload, a->member, value) < 0)
+                        return error_oom(error);
+        }
+        /* Jobs of the bus show how far they are. */
+        if (!payload || json_add(payload, "progress", json_object_new_boolean(true)) < 0 ||
+            request_write(method->command, payload, line) < 0)
+                return error_oom(error);
+        if (line->length > PROTOCOL_LINE_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "the arguments are over the limit of %zu bytes", (size_t) PROTOCOL_LINE_MAX);
+        return 0;
+}
+
+static int watch_caller(BusCall *call) {
+        int r = sd_bus_track_new(call->bus->bus, &call->track, on_caller_gone, call);
+
+        return r < 0 ? r : sd_bus_track_add_sender(call->track, call->message);
+}
+
+int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
+        _cleanup_(error_clear) Error error = {};
+        int r;
+
+        BusCall *call = new0(BusCall, 1);
+        if (!call)
+                return -ENOMEM;
+        *call = (BusCall){ .bus = bus, .method = method, .message = sd_bus_message_ref(m) };
+        LIST_PREPEND(calls, bus->calls, call);
+        bus->n_calls++;
+
+        r = method->serve ? 0 : write_line(method, m, &call->line, &error);
+        if (r >= 0 && !method->serve)
+                r = request_read(call->line.data, call->line.length, &call->request, &error);
+        if (r < 0) {
+                reply_error(call, &error);
+                return 1;
+        }
+        /* First this: a caller who has gone when the bus is asked about him is known by that, one who goes
+         * later by the track. */
+        r = method->starts || method->serve ? 0 : watch_caller(call);
+        if (r >= 0)
+                r = bus_peer_query(m, on_peer, call, &call->peer_slot);
+        if (r < 0) {
+                bus_call_free(call);
+                return r;
+        }
+        return 1;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* A method that is a command of the protocol.
+ *
+ *     method ──arguments──▶ request line ──▶ who is it? ──▶ job ──last line──▶ reply
+ *
+ * The arguments become the line that a client of the socket would send, and from there on it is the same way:
+ * the same checks, the same job, the same answer, which is turned into the method's types at the end. Who
+ * leaves the bus while he waits cancels his job. */
+
+#include <systemd/sd-bus.h>
+
+#include "base/list.h"
+#include "broker/bus.h"
+#include "broker/job.h"
+#include "protocol/envelope.h"
+
+/* An answer longer than this does not fit into a message. The specification's limit for an array is 64 MiB.
+ */
+#define BUS_ANSWER_MAX ((size_t) MIB(60))
+
+typedef enum BusArgumentType {
+        BUS_STRING,  /* s; an empty one is left out */
+        BUS_STRINGS, /* as; the same */
+        BUS_JSON,    /* s, the text of a JSON value */
+} BusArgumentType;
+
+typedef struct BusArgument {
+        const char *member; /* of the payload; NULL ends a list */
+        BusArgumentType type;
+} BusArgument;
+
+#define BUS_ARGUMENTS_MAX 8
+
+/* Either a command, or something that the daemon does by itself. */
+typedef struct BusMethod {
+        const char *name;
+        Command command;
+        BusArgument arguments[BUS_ARGUMENTS_MAX];
+        bool starts; /* is answered by the job's path at once, and goes on when the caller leaves */
+        /* Appends the reply's values; NULL: none. Negative errno, -EBADMSG for an answer of another form. */
+        int (*answer)(json_object *payload, sd_bus_message *reply);
+
+        Action action;
+        /* Replies to the call's message, once the caller is known and allowed the action; what it fails by is
+         * replied for it. */
+        int (*serve)(BusCall *call, const Peer *peer, Error *error);
+} BusMethod;
+
+struct BusCall {
+        Bus *bus;
+        const BusMethod *method;
+        sd_bus_message *message;
+        sd_bus_slot *peer_slot;
+        sd_bus_track *track; /* the caller */
+        Request request;
+        Buffer line;
+        Job *job;
+        Buffer answer;
+        bool too_long;
+        LIST_FIELDS(BusCall, calls);
+};
+
+/* Serves a method: 1, or a negative errno for sd-bus to answer. */
+int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m);
+
+/* The caller cannot be answered any more: cancels the job and frees the call. */
+void bus_call_abandon(BusCall *call);

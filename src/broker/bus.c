@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/bus.h"
+
+#include <ctype.h>
+
+#include "base/log.h"
+#include "base/string-util.h"
+#include "base/time-util.h"
+#include "broker/bus-call.h"
+#include "broker/manager.h"
+
+/* After the connection was lost, or could not be made. */
+#define RECONNECT_USEC (500 * USEC_PER_MSEC)
+
+#define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
+static void connect_later(Bus *bus);
+
+char *bus_name_of_instance(const char *instance) {
+        _cleanup_(buffer_clear) Buffer name = {};
+        int r;
+
+        if (streq(instance, DEFAULT_INSTANCE))
+                return strdup(BUS_NAME);
+        r = buffer_append_string(&name, BUS_NAME ".Instance.");
+        for (const char *p = instance; r >= 0 && *p; p++)
+                if (isalpha((unsigned char) *p) || *p == '-' || (isdigit((unsigned char) *p) && p > instance))
+                        r = buffer_append(&name, p, 1);
+                else
+                        r = buffer_printf(&name, "_%02x", (unsigned char) *p);
+        if (r >= 0)
+                r = buffer_append(&name, "", 1);
+        return r < 0 ? NULL : TAKE_PTR(name.data);
+}
+
+const char *bus_error_name(ErrorCode code) {
+        static const char *const names[_ERROR_CODE_MAX] = {
+                [ERROR_INVALID_ARGUMENT] = BUS_NAME ".Error.InvalidArgument",
+                [ERROR_NOT_FOUND] = BUS_NAME ".Error.NotFound",
+                [ERROR_NOT_RUNNING] = BUS_NAME ".Error.NotRunning",
+                [ERROR_ALREADY_EXISTS] = BUS_NAME ".Error.AlreadyExists",
+                [ERROR_PERMISSION_DENIED] = BUS_NAME ".Error.PermissionDenied",
+                [ERROR_BUSY] = BUS_NAME ".Error.Busy",
+                [ERROR_CANCELLED] = BUS_NAME ".Error.Cancelled",
+                [ERROR_COMMAND_FAILED] = BUS_NAME ".Error.CommandFailed",
+                [ERROR_BUILD_FAILED] = BUS_NAME ".Error.BuildFailed",
+                [ERROR_UNSUPPORTED] = BUS_NAME ".Error.Unsupported",
+                [ERROR_UNAVAILABLE] = BUS_NAME ".Error.Unavailable",
+                [ERROR_INTERNAL] = BUS_NAME ".Error.Internal",
+        };
+
+        return code < _ERROR_CODE_MAX && names[code] ? names[code] : names[ERROR_INTERNAL];
+}
+
+int bus_reply_error(sd_bus_message *m, const Error *error) {
+        return sd_bus_reply_method_errorf(m, bus_error_name(error->code), "%s", error_message(error));
+}
+
+static void disconnect(Bus *bus) {
+        while (bus->calls)
+                bus_call_abandon(bus->calls);
+        bus->request_slot = sd_bus_slot_unref(bus->request_slot);
+        bus->release_slot = sd_bus_slot_unref(bus->release_slot);
+        bus->has_name = false;
+        bus->bus = sd_bus_close_unref(bus->bus);
+}
+
+static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+
+        log_debug("The connection to the bus was closed");
+        connect_later(bus);
+        return 0;
+}
+
+static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+        uint32_t reply = 0;
+
+        bus->request_slot = sd_bus_slot_unref(bus->request_slot);
+        if (sd_bus_message_is_method_error(m, NULL))
+                log_debug("Not on the bus as \"%s\": %s", bus->name, sd_bus_message_get_error(m)->message);
+        else if (sd_bus_message_read(m, "u", &reply) < 0 ||
+                 reply != 1 /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER */)
+                log_warning("The bus name \"%s\" is taken", bus->name);
+        else {
+                bus->has_name = true;
+                log_debug("On the bus as \"%s\"", bus->name);
+        }
+        return 0;
+}
+
+static int set_up(Bus *bus) {
+        const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+        int r;
+
+        r = sd_bus_new(&bus->bus);
+        if (r >= 0)
+                r = sd_bus_set_description(bus->bus, "cruxd");
+        if (r >= 0)
+                r = sd_bus_set_address(bus->bus, address ?: DEFAULT_ADDRESS);
+        if (r >= 0)
+                r = sd_bus_set_bus_client(bus->bus, true);
+        if (r >= 0) /* a bus that is not there yet is waited for */
+                r = sd_bus_set_watch_bind(bus->bus, true);
+        if (r >= 0)
+                r = sd_bus_start(bus->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(bus->bus, bus->manager->event, SD_EVENT_PRIORITY_NORMAL);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(bus->bus, NULL, "org.freedesktop.DBus.Local", NULL,
+                                              "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
+                                              NULL, bus);
+        if (r >= 0)
+                r = manager_bus_add(bus);
+        if (r >= 0)
+                r = job_bus_add(bus);
+        if (r >= 0)
+                r = log_control_bus_add(bus);
+        if (r >= 0)
+                r = sd_bus_request_name_async(bus->bus, &bus->request_slot, bus->name, 0, on_name, bus);
+        return r;
+}
+
+static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        Bus *bus = userdata;
+        int r;
+
+        bus->connect_timer = sd_event_source_disable_unref(bus->connect_timer);
+        disconnect(bus);
+        if (bus->released)
+                return 0;
+        r = set_up(bus);
+        if (r < 0) {
+                log_debug_errno(r, "Failed to connect to the bus: %m, trying again");
+                connect_later(bus);
+        }
+        return 0;
+}
+
+/* Not from within the callback that tells of the end, which the connection outlives this way. */
+static void connect_later(Bus *bus) {
+        int r;
+
+        if (bus->manager->leaving || bus->manager->stopping) {
+                bus->released = true;
+                manager_wake(bus->manager);
+        }
+        if (bus->connect_timer)
+                return;
+        r = sd_event_add_time_relative(bus->manager->event, &bus->connect_timer, CLOCK_MONOTONIC,
+                                       bus->released ? 0 : RECONNECT_USEC, 0, on_connect_timer, bus);
+        if (r < 0)
+                log_warning_errno(r, "timer to connect to the bus: %m, going on without it");
+}
+
+int bus_init(Bus *bus, Manager *manager) {
+        int r;
+
+        *bus = (Bus){ .manager = manager, .name = bus_name_of_instance(manager->options->instance) };
+        if (!bus->name)
+                return -ENOMEM;
+        r = set_up(bus);
+        if (r < 0) {
+                log_debug_errno(r, "Failed to connect to the bus: %m, trying again");
+                connect_later(bus);
+        }
+        return 0;
+}
+
+void bus_clear(Bus *bus) {
+        if (!bus->manager)
+                return;
+        sd_event_source_disable_unref(bus->connect_timer);
+        disconnect(bus);
+        free(bus->name);
+        *bus = (Bus){};
+}
+
+static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        Bus *bus = userdata;
+
+        bus->has_name = false;
+        bus->released = true;
+        manager_wake(bus->manager);
+        return 0;
+}
+
+void bus_release(Bus *bus) {
+        int r = -ENOTCONN;
+
+        if (bus->released || bus->release_slot)
+                return;
+        /* The bus sends what it has for us before it answers this: no call is lost in between. */
+        if (bus->bus && bus->has_name)
+                r = sd_bus_release_name_async(bus->bus, &bus->release_slot, bus->name, on_released, bus);
+        if (r < 0) {
+                bus->released = true;
+                manager_wake(bus->manager);
+        }
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The daemon's place on the system bus: the connection, its name, and what stands there. The objects
+ * themselves are in the files NAME-bus.c; a method becomes a job in bus-call.c, by the same way as a line on
+ * the socket.
+ *
+ * The bus may come and go: without it the daemon serves its socket alone, and a bus that comes back is
+ * connected to again. */
+
+#include <systemd/sd-bus.h>
+
+#include "base/error.h"
+
+#define BUS_NAME "xyz.cruciblehq.cruxd1"
+#define BUS_PATH "/xyz/cruciblehq/cruxd1"
+#define BUS_INTERFACE(name) BUS_NAME "." name
+
+typedef struct Bus Bus;
+typedef struct BusCall BusCall;
+typedef struct Manager Manager;
+
+struct Bus {
+        Manager *manager;
+        sd_bus *bus; /* NULL: not connected */
+        char *name;
+        bool has_name;
+        sd_bus_slot *request_slot, *release_slot;
+        sd_event_source *connect_timer;
+        BusCall *calls;
+        unsigned n_calls;
+        bool released; /* the name is given back, or was not ours: no call can come any more */
+};
+
+/* Begins to connect. Nothing is waited for; what fails is logged and tried again. -ENOMEM. */
+int bus_init(Bus *bus, Manager *manager);
+void bus_clear(Bus *bus);
+
+/* Gives the name back, so that calls from now on start the next daemon. Those that are on their way still
+ * come; afterwards `released` is set and the manager is woken. */
+void bus_release(Bus *bus);
+
+/* "xyz.cruciblehq.cruxd1" for the default instance, "xyz.cruciblehq.cruxd1.Instance.NAME" for others, where
+ * what may not stand in a bus name is escaped as "_2e". NULL without memory. */
+char *bus_name_of_instance(const char *instance);
+
+/* The name that an error has on the bus: "xyz.cruciblehq.cruxd1.Error.InvalidArgument". Static. */
+const char *bus_error_name(ErrorCode code) _const_;
+
+/* Answers a method by an error. */
+int bus_reply_error(sd_bus_message *m, const Error *error);
+
+/* What each file puts onto the bus. */
+int manager_bus_add(Bus *bus);
+int job_bus_add(Bus *bus);
+int log_control_bus_add(Bus *bus);
