@@ -14,6 +14,12 @@
 #include "containerd/client-internal.h"
 #include "containerd/unary.h"
 
+/* When nothing has come for so long from a containerd that something is waited for, it is asked whether it is
+ * there, and given up if it does not say so; in milliseconds. Go's server takes it amiss to be asked more
+ * often than every five minutes. */
+#define KEEPALIVE_MSEC (330 * 1000)
+#define KEEPALIVE_TIMEOUT_MSEC (30 * 1000)
+
 /* Time from one attempt to connect to the next, in milliseconds. The minimum of gRPC's own is left alone: it
  * is also how long one attempt may take. */
 #define RECONNECT_FIRST_MSEC 100
@@ -66,6 +72,9 @@ static grpc_channel *channel_new(const char *target) {
                 { GRPC_ARG_ENABLE_CHANNELZ, 0 },
                 { GRPC_ARG_ENABLE_HTTP_PROXY, 0 },
                 { GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1 },
+                { GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MSEC },
+                { GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MSEC },
+                { GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0 /* no limit */ },
                 { GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_FIRST_MSEC },
                 { GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MSEC },
         };

@@ -26,6 +26,7 @@
  * is ERROR_INTERNAL. Not one call waits for ever: where containerd cannot be reached they fail after
  * CTR_CONNECT_TIMEOUT_USEC, and all but those that wait for something to happen (ctr_wait_finish(),
  * ctr_events_next(), ctr_pull(), reading and writing content, applying and making diffs) have a deadline.
+ * Those end when containerd goes, and when it has not shown itself alive for six minutes.
  *
  * What can be repeated without harm is repeated when the connection is lost, so that a restart of
  * containerd goes unnoticed by it. */
