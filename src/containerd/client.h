@@ -14,13 +14,11 @@
  *     already exists                  ERROR_ALREADY_EXISTS     -EEXIST
  *     invalid argument, out of range  ERROR_INVALID_ARGUMENT   -EINVAL
  *     failed precondition, aborted    ERROR_BUSY               -EBUSY
- *     resource exhausted              ERROR_BUSY               -EBUSY
  *     unimplemented                   ERROR_UNSUPPORTED        -EOPNOTSUPP
  *     permission denied               ERROR_PERMISSION_DENIED  -EACCES
  *     unavailable, deadline           ERROR_UNAVAILABLE        -EHOSTDOWN   names the address
  *     cancelled                       ERROR_CANCELLED          -ECANCELED
- *     anything else                   ERROR_INTERNAL           -EIO         the shim's and the runtime's
- * errors
+ *     anything else                   ERROR_INTERNAL           -EIO         as of shim and runtime
  *
  * always with containerd's own words. A reply that cannot be read (too large, not what the service promises)
  * is ERROR_INTERNAL. Not one call waits for ever: where containerd cannot be reached they fail after
