@@ -34,7 +34,7 @@ int ctr_writer_write(CtrWriter *writer, const void *data, size_t n, Error *error
 int ctr_writer_truncate(CtrWriter *writer, Error *error);
 
 /* Makes the blob of what was written, with these labels (NULL for none). `digest` and `size` (NULL and 0 for
- * unknown) are checked by containerd: a mismatch is ERROR_BUSY (failed precondition). A blob that has come to
+ * unknown) are checked by containerd: a mismatch is ERROR_INVALID_ARGUMENT. A blob that has come to
  * be there meanwhile is no error. The digest is given as containerd computed it. */
 int ctr_writer_commit(CtrWriter *writer, const char *digest, uint64_t size, const CtrLabels *labels,
                       char **ret_digest, Error *error);
