@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "config.h"
 #include "containerd/leases.h"
+#include "runtime/container-lock.h"
 #include "runtime/container-spec.h"
 #include "runtime/image-store.h"
 #include "runtime/scope.h"
@@ -233,9 +234,10 @@ static int start_existing(Runtime *runtime, const CtrContainer *container, Error
 }
 
 int container_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
-        int r = 0;
+        _cleanup_close_ int lock = container_lock(runtime, id, error);
+        int r = lock;
 
-        for (unsigned tries = 0; tries < START_TRIES; tries++) {
+        for (unsigned tries = 0; lock >= 0 && tries < START_TRIES; tries++) {
                 _cleanup_(ctr_container_clear) CtrContainer container = {};
 
                 error_clear(error);
@@ -251,14 +253,19 @@ int container_start(Runtime *runtime, const char *image_name, const char *id, Er
 }
 
 int container_stop(Runtime *runtime, const char *id, Error *error) {
-        return task_end(runtime, id, TASK_STOP, error);
+        _cleanup_close_ int lock = container_lock(runtime, id, error);
+
+        return lock < 0 ? lock : task_end(runtime, id, TASK_STOP, error);
 }
 
 int container_destroy(Runtime *runtime, const char *id, Error *error) {
+        _cleanup_close_ int lock = container_lock(runtime, id, error);
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         _cleanup_(error_clear) Error e = {};
         int r;
 
+        if (lock < 0)
+                return lock;
         r = find_container(runtime, id, &container, error);
         if (r < 0)
                 return r;
@@ -338,12 +345,15 @@ static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer
 }
 
 int container_update(Runtime *runtime, const char *image_name, const char *id, Error *error) {
+        _cleanup_close_ int lock = container_lock(runtime, id, error);
         _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
         _cleanup_(ctr_container_clear) CtrContainer old = {}, new = {};
         _cleanup_free_ char *key = runtime_random_name(id);
         TaskState state;
         int r;
 
+        if (lock < 0)
+                return lock;
         if (!key)
                 return error_oom(error);
         r = require_container(runtime, id, &old, error);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,19 +49,69 @@ static void unlink_fifos(Process *p) {
         }
 }
 
+/* A process that containerd is to forget by and by. */
+typedef struct Deletion {
+        CtrClient *client;
+        char *container_id;
+        char *id;
+} Deletion;
+
+static Deletion *deletion_free(Deletion *deletion) {
+        free(deletion->container_id);
+        free(deletion->id);
+        return mfree(deletion);
+}
+
+static void *delete_later(void *userdata) {
+        Deletion *deletion = userdata;
+        CTR_SHIELD();
+
+        (void) ctr_task_delete_process(deletion->client, deletion->container_id, deletion->id, NULL, NULL);
+        deletion_free(deletion);
+        return NULL;
+}
+
+/* The shim waits for seconds, containerd 2.0 and later for ten, for the output of a process that is to be
+ * deleted, when something that it left behind holds it open. Nobody else has to wait for that. When this
+ * program ends before, the shim forgets the process with its container. */
+static int delete_in_background(const Process *p) {
+        Deletion *deletion = new0(Deletion, 1);
+        pthread_attr_t attributes;
+        pthread_t thread;
+
+        if (!deletion)
+                return -ENOMEM;
+        *deletion = (Deletion){
+                .client = p->runtime->client,
+                .container_id = strdup(p->container_id),
+                .id = strdup(p->id),
+        };
+        int r = deletion->container_id && deletion->id ? -pthread_attr_init(&attributes) : -ENOMEM;
+        if (r >= 0) {
+                (void) pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+                r = -pthread_create(&thread, &attributes, delete_later, deletion);
+                (void) pthread_attr_destroy(&attributes);
+        }
+        if (r < 0)
+                deletion_free(deletion);
+        return r;
+}
+
 /* Kills what still runs and lets containerd forget it; whatever happened to the command, this is not
  * cancelled. */
 static void process_end(Process *p) {
         CTR_SHIELD();
         _cleanup_(error_clear) Error error = {};
+        bool held_open = p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0;
         CtrExit end;
 
         /* One that was never started cannot be killed, and its wait would not end. */
         if (p->wait && ctr_wait_finish(p->wait, 0, &end, NULL) == 0 &&
             ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0)
                 (void) ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL);
-        if (p->added &&
-            ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
+        if (!p->added || (held_open && p->wait && delete_in_background(p) >= 0))
+                return;
+        if (ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
             error.code != ERROR_NOT_FOUND)
                 runtime_unclean(p->runtime, "process", p->id, &error);
 }

@@ -34,7 +34,6 @@ static int use_local(Runtime *runtime, const char *name, const Platform *platfor
         return 1;
 }
 
-/* Registries on this machine are taken to be without TLS, as docker takes them. */
 static bool is_loopback(const char *domain) {
         size_t host = domain[0] == '[' ? strcspn(domain, "]") + 1 : strcspn(domain, ":");
 
@@ -57,6 +56,19 @@ static int explain(Error *error, int r) {
                         error, error_recode(error, ERROR_UNSUPPORTED),
                         "the registry is without TLS, which containerd before 2.0 does not speak");
         return r;
+}
+
+/* Registries on this machine may be without TLS, as for docker, where containerd can be told so. */
+static int pull_from(Runtime *runtime, CtrPull *pull, const char *domain, Error *error) {
+        int r;
+
+        r = ctr_pull(runtime->client, pull, error);
+        if (r != -EIO || !is_loopback(domain) ||
+            !strstr(error_message(error), "HTTP response to HTTPS client"))
+                return r;
+        error_clear(error);
+        pull->default_scheme = "http";
+        return ctr_pull(runtime->client, pull, error);
 }
 
 static int find_credentials(const char *host, const char *reference, CtrCredentials *ret, void *userdata,
@@ -84,13 +96,12 @@ int image_pull(Runtime *runtime, const Reference *reference, const Platform *pla
                 .platforms = &wanted,
                 .platform_count = 1,
                 .host_dir = access(REGISTRY_HOST_DIR, F_OK) >= 0 ? REGISTRY_HOST_DIR : NULL,
-                .default_scheme = is_loopback(reference->domain) ? "http" : NULL,
                 .progress = log_progress,
                 .credentials = find_credentials,
                 .userdata = reference->canonical,
         };
         log_info("Pulling %s", reference->canonical);
-        r = ctr_pull(runtime->client, &pull, error);
+        r = pull_from(runtime, &pull, reference->domain, error);
         if (r < 0)
                 return error_prefix(error, explain(error, r), "pull %s", reference->canonical);
         r = image_store_find(runtime, reference->canonical, platform, ret, error);

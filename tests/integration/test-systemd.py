@@ -55,6 +55,7 @@ def settings(**values):
 def remove_settings():
     if os.path.exists(SETTINGS):
         os.unlink(SETTINGS)
+        os.rmdir(os.path.dirname(SETTINGS))
         crux.run("systemctl", "stop", crux.SERVICE)
 
 
