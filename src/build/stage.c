@@ -11,6 +11,7 @@
 #include "config.h"
 #include "runtime/container-spec.h"
 #include "runtime/container.h"
+#include "runtime/root-check.h"
 #include "runtime/rootfs.h"
 
 /* Where the containerd of this machine keeps the bundles of its shims. */
@@ -136,6 +137,8 @@ int build_stage_container(BuildStage *stage, Error *error) {
         if (stage->container)
                 return 0;
         r = build_stage_root(stage, &root_fd, error);
+        if (r >= 0)
+                r = root_check(root_fd, error);
         if (r >= 0)
                 r = note_mount_points(stage, root_fd, error);
         if (r >= 0)

@@ -24,6 +24,9 @@ static int read_user_file(int root_fd, const char *path, Buffer *ret, Error *err
         int r = rootfs_read_file(root_fd, path, USER_FILE_MAX, ret, &e);
         if (r >= 0 || r == -ENOENT || r == -ENOTDIR)
                 return 0;
+        if (r == -EFBIG)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "image: %s is larger than %llu bytes", path,
+                                 (unsigned long long) USER_FILE_MAX);
         error_move(error, &e);
         return error_prefix(error, r, "image");
 }

@@ -9,6 +9,7 @@
 #include "runtime/container-lock.h"
 #include "runtime/container-spec.h"
 #include "runtime/image-store.h"
+#include "runtime/root-check.h"
 #include "runtime/scope.h"
 #include "runtime/snapshot.h"
 
@@ -122,6 +123,8 @@ static int write_spec(Runtime *runtime, const char *id, const char *image_name, 
                                  "image \"%s\" has neither entrypoint nor command to run", image_name);
         r = snapshot_open(mounts, /* read_only= */ true, &root_fd, error);
         if (r >= 0)
+                r = root_check(root_fd, error);
+        if (r >= 0)
                 r = container_user(config->user, root_fd, &user, error);
         if (r < 0)
                 return error_prefix(error, r, "image \"%s\"", image_name);
@@ -218,6 +221,18 @@ static int create_and_start(Runtime *runtime, const char *image_name, const char
         return r;
 }
 
+/* What ran in it before may have left anything in the places that matter. */
+static int check_snapshot(Runtime *runtime, const char *key, Error *error) {
+        _cleanup_(ctr_mounts_clear) CtrMounts mounts = {};
+        _cleanup_close_ int root_fd = -EBADF;
+        int r;
+
+        r = snapshot_mounts(runtime, key, &mounts, error);
+        if (r >= 0)
+                r = snapshot_open(&mounts, /* read_only= */ true, &root_fd, error);
+        return r < 0 ? r : root_check(root_fd, error);
+}
+
 static int start_existing(Runtime *runtime, const CtrContainer *container, Error *error) {
         TaskState state;
         int r;
@@ -230,7 +245,9 @@ static int start_existing(Runtime *runtime, const CtrContainer *container, Error
                 if (r < 0)
                         return r;
         }
-        return container_start_task(runtime, container, error);
+        r = check_snapshot(runtime, container->snapshot_key, error);
+        return r < 0 ? error_prefix(error, r, "container \"%s\"", container->id)
+                     : container_start_task(runtime, container, error);
 }
 
 int container_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
