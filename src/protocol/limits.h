@@ -23,6 +23,7 @@
 /* The strings of an argument vector (`command`, `entrypoint`) and their bytes in all: below the kernel's own
  * limits, so that what passes here can be executed. */
 #define ARGUMENTS_MAX 4096U
+#define ARGUMENT_MAX ((size_t) KIB(128)) /* of one string, its NUL included: MAX_ARG_STRLEN, execve(2) */
 #define ARGUMENT_BYTES_MAX ((size_t) KIB(1024))
 
 /* `platforms` of one build. */

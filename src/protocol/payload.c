@@ -60,8 +60,15 @@ static int read_member(json_object *payload, const char *name, MemberType type, 
 static int check_arguments(const char *name, char *const *strv, Error *error) {
         size_t n = 0, bytes = 0;
 
-        for (; strv && strv[n]; n++)
-                bytes += strlen(strv[n]) + 1;
+        for (; strv && strv[n]; n++) {
+                size_t length = strlen(strv[n]) + 1;
+
+                if (length > ARGUMENT_MAX)
+                        return error_set(error, ERROR_INVALID_ARGUMENT,
+                                         "member \"%s\": a string of %zu bytes is over the limit of %zu",
+                                         name, length - 1, ARGUMENT_MAX - 1);
+                bytes += length;
+        }
         if (n > ARGUMENTS_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                  "member \"%s\" has %zu strings, over the limit of %u", name, n,

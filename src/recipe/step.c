@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/string-util.h"
+#include "protocol/limits.h"
 #include "recipe/recipe-internal.h"
 
 #define WHITE_SPACE " \t\r\n\v\f"
@@ -35,6 +36,10 @@ static int read_env(json_object *json, char ***ret, Error *error) {
                         return error_set(error, ERROR_INVALID_ARGUMENT,
                                          "\"env\": the value of \"%s\" must not contain a NUL character",
                                          name);
+                if (strlen(name) + 1 + strlen(s) >= ARGUMENT_MAX)
+                        return error_set(error, ERROR_INVALID_ARGUMENT,
+                                         "\"env\": \"%.64s\" and its value are over the limit of %zu bytes",
+                                         name, ARGUMENT_MAX - 1);
                 if (strv_consume(ret, format_string("%s=%s", name, s)) < 0)
                         return error_oom(error);
         }
@@ -74,6 +79,9 @@ static int parse_copy(const char *copy, Step *step, Error *error) {
 static int step_check(const Step *step, Error *error) {
         bool copies = step->copy_source;
 
+        if (step->run && strlen(step->run) >= ARGUMENT_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "\"run\" is over the limit of %zu bytes",
+                                 ARGUMENT_MAX - 1);
         if (step->run && copies)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "\"run\" and \"copy\" exclude each other");
         if (step->is_group && (step->run || copies))
