@@ -133,6 +133,8 @@ RULES = [
     ("env with = in the name", last({"env": {"A=B": "x"}}), ['stage "main"', "step 2", '"A=B"']),
     ("env with a NUL", last({"env": {"A": "x\0y"}}), ['stage "main"', "step 2", "NUL"]),
     ("run with a NUL", last({"run": "x\0y"}), ['stage "main"', "step 2", "NUL"]),
+    ("run beyond what the kernel executes", last({"run": "x" * (128 << 10)}), ['stage "main"', "step 2", '"run"', "limit"]),
+    ("env beyond what the kernel takes", last({"env": {"A": "x" * (128 << 10)}}), ['stage "main"', "step 2", '"env"', '"A"', "limit"]),
     ("too many steps", [{**S, "steps": [RUN] * 20000}], ["steps"]),
     ("too many variables", last({"env": {f"V{n}": "" for n in range(5000)}}), ['stage "main"', "step 2", "variables"]),
 ]
