@@ -7,6 +7,7 @@
 #include "broker/bus-peer.h"
 #include "broker/job-bus.h"
 #include "broker/manager.h"
+#include "broker/polkit.h"
 #include "broker/request.h"
 #include "protocol/limits.h"
 
@@ -15,12 +16,14 @@ static BusCall *bus_call_free(BusCall *call) {
 
         LIST_REMOVE(calls, call->bus->calls, call);
         call->bus->n_calls--;
-        sd_bus_slot_unref(call->peer_slot);
+        sd_bus_slot_unref(call->slot);
         sd_bus_track_unref(call->track);
         sd_bus_message_unref(call->message);
         request_clear(&call->request);
         buffer_clear(&call->line);
         buffer_clear(&call->answer);
+        peer_clear(&call->peer);
+        error_clear(&call->refusal);
         free(call);
         manager_client_ended(manager);
         return NULL;
@@ -112,13 +115,10 @@ static int reply_job(BusCall *call, const Job *job) {
 }
 
 /* What needs no job. */
-static void serve(BusCall *call, const Peer *peer) {
+static void serve(BusCall *call) {
         _cleanup_(error_clear) Error error = {};
-        int r;
 
-        r = access_check(&call->bus->manager->access, peer, call->method->action, &error);
-        if (r >= 0)
-                r = call->method->serve(call, peer, &error);
+        int r = call->method->serve(call, &call->peer, &error);
         if (r >= 0) {
                 bus_call_free(call);
                 return;
@@ -128,24 +128,16 @@ static void serve(BusCall *call, const Peer *peer) {
         reply_error(call, &error);
 }
 
-static void on_peer(int r, Peer *peer, Error *peer_error, void *userdata) {
+static void submit(BusCall *call) {
         static const JobSink sink = { .part = on_part, .ended = on_ended };
         _cleanup_(job_request_clear) JobRequest request = { .peer = PEER_NULL };
         _cleanup_(error_clear) Error error = {};
-        BusCall *call = userdata;
         bool starts = call->method->starts;
         Job *job = NULL;
+        int r;
 
-        call->peer_slot = sd_bus_slot_unref(call->peer_slot);
-        if (r >= 0 && call->method->serve) {
-                serve(call, peer);
-                return;
-        }
-        if (r < 0)
-                error_move(&error, peer_error);
-        else
-                r = request_to_job(&call->request, call->line.data, call->line.length, peer, &request,
-                                   &error);
+        r = request_to_job(&call->request, call->line.data, call->line.length, &call->peer, &request, &error);
+        request.authorised = call->authorised;
         if (r >= 0)
                 r = job_new(call->bus->manager, &request, starts ? NULL : &sink, starts ? NULL : call, &job,
                             &error);
@@ -153,7 +145,6 @@ static void on_peer(int r, Peer *peer, Error *peer_error, void *userdata) {
                 reply_error(call, &error);
                 return;
         }
-
         buffer_clear(&call->line);
         request_clear(&call->request);
         if (!starts) {
@@ -162,6 +153,54 @@ static void on_peer(int r, Peer *peer, Error *peer_error, void *userdata) {
         }
         (void) reply_job(call, job);
         bus_call_free(call);
+}
+
+static void proceed(BusCall *call) {
+        if (call->method->serve)
+                serve(call);
+        else
+                submit(call);
+}
+
+static void on_polkit(PolkitAnswer answer, void *userdata) {
+        BusCall *call = userdata;
+
+        call->slot = sd_bus_slot_unref(call->slot);
+        switch (answer) {
+        case POLKIT_YES:
+                call->authorised = true;
+                proceed(call);
+                return;
+        case POLKIT_CHALLENGE: /* the name by which clients know that they should try again, and allow it */
+                (void) sd_bus_reply_method_errorf(call->message,
+                                                  SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "%s",
+                                                  error_message(&call->refusal));
+                bus_call_free(call);
+                return;
+        case POLKIT_NO:
+                reply_error(call, &call->refusal);
+                return;
+        }
+}
+
+static Action action_of(const BusCall *call) {
+        return call->method->serve ? call->method->action : command_info(call->method->command)->action;
+}
+
+static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
+        BusCall *call = userdata;
+
+        call->slot = sd_bus_slot_unref(call->slot);
+        if (r < 0) {
+                reply_error(call, error);
+                return;
+        }
+        call->peer = TAKE(*peer, PEER_NULL);
+        if (access_check(&call->bus->manager->access, &call->peer, action_of(call), &call->refusal) >= 0)
+                proceed(call);
+        else if (polkit_ask_caller(call->bus, call->message, action_of(call), on_polkit, call, &call->slot) <
+                 0)
+                reply_error(call, &call->refusal);
 }
 
 /* Whoever waits for an answer and leaves, does not want it any more. */
@@ -245,7 +284,9 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
         BusCall *call = new0(BusCall, 1);
         if (!call)
                 return -ENOMEM;
-        *call = (BusCall){ .bus = bus, .method = method, .message = sd_bus_message_ref(m) };
+        *call = (BusCall){
+                .bus = bus, .method = method, .message = sd_bus_message_ref(m), .peer = PEER_NULL
+        };
         LIST_PREPEND(calls, bus->calls, call);
         bus->n_calls++;
 
@@ -260,7 +301,7 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
          * later by the track. */
         r = method->starts || method->serve ? 0 : watch_caller(call);
         if (r >= 0)
-                r = bus_peer_query(m, on_peer, call, &call->peer_slot);
+                r = bus_peer_query(m, on_peer, call, &call->slot);
         if (r < 0) {
                 bus_call_free(call);
                 return r;

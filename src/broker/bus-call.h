@@ -52,10 +52,13 @@ struct BusCall {
         Bus *bus;
         const BusMethod *method;
         sd_bus_message *message;
-        sd_bus_slot *peer_slot;
+        sd_bus_slot *slot;   /* the bus or polkit is being asked */
         sd_bus_track *track; /* the caller */
         Request request;
         Buffer line;
+        Peer peer;
+        bool authorised; /* by polkit */
+        Error refusal;   /* what access.h says, while polkit is asked */
         Job *job;
         Buffer answer;
         bool too_long;

@@ -89,6 +89,7 @@ void client_accept(ClientTable *table, int fd) {
         client->manager = manager;
         client->fd = fd;
         client->peer = PEER_NULL;
+        client->job_request.peer = PEER_NULL;
         LIST_PREPEND(all, table->all, client);
         table->n++;
         table->n_refused++; /* until it is counted as its user's */
@@ -113,8 +114,9 @@ void client_table_stop(ClientTable *table) {
         LIST_FOREACH (all, client, table->all) {
                 _cleanup_(error_clear) Error error = {};
 
-                if (client->state != CLIENT_READING)
+                if (client->state != CLIENT_READING && !client->access_slot)
                         continue;
+                client->access_slot = sd_bus_slot_unref(client->access_slot);
                 client->more = true;
                 (void) error_set(&error, ERROR_UNAVAILABLE, "the daemon is stopping");
                 client_refuse(client, &error);

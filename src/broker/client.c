@@ -7,6 +7,7 @@
 #include "base/fd-util.h"
 #include "base/log.h"
 #include "broker/manager.h"
+#include "broker/polkit.h"
 #include "broker/request.h"
 #include "protocol/limits.h"
 
@@ -36,6 +37,9 @@ Client *client_free(Client *client) {
                 user_drop_connection(&manager->users, client->user);
         } else
                 table->n_refused--;
+        sd_bus_slot_unref(client->access_slot);
+        request_clear(&client->request);
+        job_request_clear(&client->job_request);
         buffer_clear(&client->input);
         output_clear(&client->output);
         peer_clear(&client->peer);
@@ -168,33 +172,19 @@ void client_hang_up(Client *client) {
         client_free(client);
 }
 
-/* Makes a job of the request. */
-static int submit(Client *client, const Request *request, const char *line, size_t length, Error *error) {
+/* The client may ask what it asks: answers it, or makes it a job. */
+static void proceed(Client *client) {
         static const JobSink sink = { .part = on_part, .ended = on_job_ended };
-        _cleanup_(job_request_clear) JobRequest job_request = { .peer = PEER_NULL };
-        int r;
-
-        r = request_load_peer(request->command, &client->peer, client->fd, error);
-        if (r >= 0)
-                r = request_to_job(request, line, length, &client->peer, &job_request, error);
-        if (r >= 0)
-                r = job_new(client->manager, &job_request, &sink, client, &client->job, error);
-        return r;
-}
-
-/* The line is there: answers it, or makes it a job. */
-static void serve(Client *client, const char *line, size_t length) {
         _cleanup_(error_clear) Error error = {};
-        _cleanup_(request_clear) Request request = {};
         _cleanup_(buffer_clear) Buffer answer = {};
         int r;
 
-        client_unset_deadline(client);
-        r = request_read(line, length, &request, &error);
-        if (r >= 0 && request.command == COMMAND_STATUS)
-                r = manager_answer_status(client->manager, &client->peer, client->fd, &answer, &error);
-        else if (r >= 0)
-                r = submit(client, &request, line, length, &error);
+        if (client->request.command == COMMAND_STATUS)
+                r = manager_write_status(client->manager, &answer, &error);
+        else
+                r = job_new(client->manager, &client->job_request, &sink, client, &client->job, &error);
+        request_clear(&client->request);
+        job_request_clear(&client->job_request);
         if (r < 0) {
                 client_refuse(client, &error);
                 return;
@@ -203,11 +193,71 @@ static void serve(Client *client, const char *line, size_t length) {
                 reply(client, &answer);
                 return;
         }
-
         drop_input(client);
         client->state = CLIENT_WAITING;
         if (watch(client, 0) < 0)
                 client_hang_up(client);
+}
+
+static void on_polkit(PolkitAnswer answer, void *userdata) {
+        _cleanup_(error_clear) Error error = {};
+        Client *client = userdata;
+
+        client->access_slot = sd_bus_slot_unref(client->access_slot);
+        if (answer == POLKIT_YES) {
+                client->job_request.authorised = true;
+                proceed(client);
+                return;
+        }
+        (void) error_set(&error, ERROR_PERMISSION_DENIED,
+                         "user %u is not in group \"" ACCESS_GROUP "\", and polkit does not allow it",
+                         client->peer.uid);
+        client_refuse(client, &error);
+}
+
+/* Asks polkit for a client that access.h does not let. */
+static int ask_polkit(Client *client) {
+        Action action = command_info(client->request.command)->action;
+        Peer *peer = client->request.command == COMMAND_STATUS ? &client->peer : &client->job_request.peer;
+        int r = 0;
+
+        if (peer->pidfd < 0)
+                r = peer_load_pidfd(peer, client->fd, NULL);
+        if (r >= 0)
+                r = polkit_ask_peer(&client->manager->bus, peer, action, on_polkit, client,
+                                    &client->access_slot);
+        if (r < 0)
+                return r;
+        drop_input(client);
+        client->state = CLIENT_WAITING;
+        return watch(client, 0);
+}
+
+/* The line is there. */
+static void serve(Client *client, const char *line, size_t length) {
+        _cleanup_(error_clear) Error error = {};
+        const Peer *peer = &client->peer;
+        int r;
+
+        client_unset_deadline(client);
+        r = request_read(line, length, &client->request, &error);
+        if (r >= 0)
+                r = request_load_peer(client->request.command, &client->peer, client->fd, &error);
+        if (r >= 0 && client->request.command != COMMAND_STATUS) {
+                r = request_to_job(&client->request, line, length, &client->peer, &client->job_request,
+                                   &error);
+                peer = &client->job_request.peer;
+        }
+        if (r < 0) {
+                client_refuse(client, &error);
+                return;
+        }
+        r = access_check(&client->manager->access, peer, command_info(client->request.command)->action,
+                         &error);
+        if (r >= 0)
+                proceed(client);
+        else if (ask_polkit(client) < 0)
+                client_refuse(client, &error);
 }
 
 /* Adds to a line that is not whole yet. */

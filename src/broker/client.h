@@ -13,11 +13,13 @@
  */
 
 #include <stdint.h>
+#include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 
 #include "broker/job.h"
 #include "broker/output.h"
 #include "broker/user.h"
+#include "protocol/envelope.h"
 
 typedef struct Client Client;
 typedef struct Manager Manager;
@@ -38,7 +40,10 @@ struct Client {
         Buffer input;
         uint64_t charged; /* bytes of the input, to the user */
         Output output;
-        bool more; /* it may have sent more than we have read */
+        bool more;                /* it may have sent more than we have read */
+        Request request;          /* what was asked for, until it is answered or a job */
+        JobRequest job_request;   /* the same */
+        sd_bus_slot *access_slot; /* polkit is being asked */
         Job *job;
         sd_event_source *io; /* NULL until it has to be waited for */
         uint64_t deadline_usec;

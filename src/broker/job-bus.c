@@ -22,7 +22,7 @@ const char *job_bus_path(const Job *job, char buffer[static JOB_PATH_MAX]) {
 
 Job *job_bus_find(Manager *manager, uint64_t id) {
         LIST_FOREACH (jobs, job, manager->jobs)
-                if (job->id == id)
+                if (job->id == id && !command_info(job->command)->internal)
                         return job;
         return NULL;
 }
@@ -94,7 +94,7 @@ static int list_jobs(sd_bus *bus, const char *prefix, void *userdata, char ***re
         if (!paths)
                 return -ENOMEM;
         LIST_FOREACH (jobs, job, b->manager->jobs)
-                if (strv_extend(&paths, job_bus_path(job, path)) < 0)
+                if (!command_info(job->command)->internal && strv_extend(&paths, job_bus_path(job, path)) < 0)
                         return -ENOMEM;
         *ret = TAKE_PTR(paths);
         return 1;

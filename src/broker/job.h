@@ -52,6 +52,7 @@ typedef struct JobRequest {
         Command command;
         const char *resource; /* what it is about, for people and the journal; may be NULL; borrowed */
         bool progress;        /* the sink wants the progress lines as well */
+        bool authorised;      /* polkit lets the peer, so that access.h need not */
         Peer peer;            /* who asks; owned */
         JobFd fds[JOB_FDS_MAX];
         size_t n_fds;

@@ -93,6 +93,5 @@ typedef struct Status {
 
 Status manager_status(const Manager *manager);
 
-/* Answers `status` on a socket: appends the line. Checks the peer's access, for which its groups may have to
- * be loaded. */
-int manager_answer_status(Manager *manager, Peer *peer, int fd, Buffer *line, Error *error);
+/* Appends the line that answers `status` on a socket. */
+int manager_write_status(const Manager *manager, Buffer *line, Error *error);

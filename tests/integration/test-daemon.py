@@ -712,5 +712,67 @@ def test_what_systemd_is_told():
             del os.environ["NOTIFY_SOCKET"]
 
 
+class PrivateBus:
+    """A bus that the test can end and begin again, in the place of the system's."""
+
+    CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+        "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+        <busconfig><listen>unix:path=%s</listen><policy context="default"><allow own="*"/><allow send_destination="*"/>
+        <allow eavesdrop="true"/></policy></busconfig>"""
+
+    def __init__(self, directory):
+        self.path, self.config = directory + "/bus", directory + "/bus.conf"
+        self.address = f"unix:path={self.path}"
+        with open(self.config, "w") as file:
+            file.write(self.CONFIG % self.path)
+        self.process = None
+
+    def start(self):
+        self.process = subprocess.Popen(["dbus-daemon", "--nofork", f"--config-file={self.config}"])
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+
+    def call(self, method, *arguments):
+        name = "xyz.cruciblehq.cruxd1"
+        return subprocess.run(
+            ["busctl", f"--address={self.address}", "--json=short", "--", "call", f"{name}.Instance.{INSTANCE}",
+             "/xyz/cruciblehq/cruxd1", f"{name}.Manager", method, *arguments],
+            capture_output=True, text=True, timeout=30,
+        )
+
+
+def test_the_bus_may_come_go_and_come_again():
+    if not shutil.which("dbus-daemon"):
+        crux.skip("needs dbus-daemon")
+    with crux.directory() as top:
+        bus = PrivateBus(top)
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus.address
+        try:
+            with daemon() as d:
+                assert d.act("ok").ok, "without a bus"
+                for _ in range(3):
+                    bus.start()
+                    crux.eventually(lambda: bus.call("Status").returncode == 0, 10, "the daemon on the bus")
+                    caller = subprocess.Popen(
+                        ["busctl", f"--address={bus.address}", "call", f"xyz.cruciblehq.cruxd1.Instance.{INSTANCE}",
+                         "/xyz/cruciblehq/cruxd1", "xyz.cruciblehq.cruxd1.Manager", "ContainerExec", "sas", "x", "2",
+                         "sleep", "60"], stderr=subprocess.DEVNULL)
+                    before = len(d.executing())
+                    crux.eventually(lambda: len(d.executing()) > before, 10, "the command")
+                    cancelled = d.log().count("was cancelled: the client has gone")
+                    bus.stop()
+                    caller.wait(10)
+                    crux.eventually(lambda: d.log().count("was cancelled: the client has gone") > cancelled, 10, "its end")
+                    assert d.act("ok").ok, "after the bus has gone"
+        finally:
+            del os.environ["DBUS_SYSTEM_BUS_ADDRESS"]
+            if bus.process and bus.process.poll() is None:
+                bus.stop()
+
+
 if __name__ == "__main__":
     crux.main()
