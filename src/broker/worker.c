@@ -146,9 +146,11 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         worker->exit_code = si->si_code;
         worker->exit_status = si->si_status;
         worker->kill_timer = sd_event_source_disable_unref(worker->kill_timer);
-        /* It says so itself by its status, or had no time to remove what it had made. A sweep's own failure
-         * is known by its answer. */
-        if ((si->si_code != CLD_EXITED || si->si_status != EXIT_SUCCESS) && !worker->sweeps)
+        /* It says so itself by its status, or had no time to remove what it had made; and what it asked of
+         * containerd just before it was cancelled may have been done without its knowing. A sweep's own
+         * failure is known by its answer. */
+        bool well = si->si_code == CLD_EXITED && si->si_status == EXIT_SUCCESS && !worker->cancelled;
+        if (!well && !worker->sweeps)
                 sweeper_request(&worker->pool->manager->sweeper);
         /* Whoever else may hold the other end: what is in the socket still comes, then its end. */
         if (worker->fd >= 0)
@@ -347,7 +349,7 @@ void worker_continue(Worker *worker) {
 }
 
 void worker_cancel(Worker *worker, uint64_t kill_usec) {
-        worker->doomed = true;
+        worker->doomed = worker->cancelled = true;
         worker_signal(worker, SIGTERM);
         worker_kill_after(worker, kill_usec);
 }

@@ -27,6 +27,7 @@ struct Worker {
         Job *job;
         bool dedicated; /* ends with its job */
         bool doomed;    /* cancelled or out of order: gets no other job */
+        bool cancelled; /* told to give its job up */
         bool sweeps;    /* has been given a sweep */
         bool is_idle;
         bool reaped;

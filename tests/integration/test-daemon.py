@@ -384,6 +384,8 @@ def test_an_idle_worker_that_dies_is_nobodys_failure():
 
 
 def test_a_large_reply_passes_through():
+    if crux.SANITIZED:
+        crux.skip("the sanitizers' shadow memory counts as well")
     with daemon() as d:
         d.act("ok")
         before = d.resident()
@@ -612,6 +614,8 @@ def refused_or_none(d):
 
 
 def test_many_idle_connections_beside_working_ones():
+    if crux.SANITIZED:
+        crux.skip("the sanitizers' shadow memory counts as well")
     with daemon() as d:
         d.act("ok")
         before = d.resident()
@@ -627,6 +631,8 @@ def test_many_idle_connections_beside_working_ones():
 
 
 def test_memory_of_requests():
+    if crux.SANITIZED:
+        crux.skip("the sanitizers' shadow memory counts as well")
     with daemon(RequestMemoryPerUserMax="1M", RequestMemoryMax="8M") as d:
         with crux.Connection(d.socket) as big:
             refused = big_line(big, 2 << 20)
@@ -645,6 +651,8 @@ def big_line(connection, size):
 
 
 def test_many_values_cost_no_memory():
+    if crux.SANITIZED:
+        crux.skip("the sanitizers' shadow memory counts as well")
     with daemon() as d:
         d.act("ok")
         before = d.resident()
