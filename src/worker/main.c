@@ -162,7 +162,7 @@ static int parse_arguments(int argc, char *argv[], RuntimeSettings *settings) {
 int main(int argc, char *argv[]) {
         _cleanup_(error_clear) Error error = {};
         RuntimeSettings settings = { .directory = getenv("RUNTIME_DIRECTORY"), .cancelled = cancel_flag };
-        Runtime *runtime = NULL;
+        static Runtime *runtime; /* never freed: see the end */
         int r;
 
         log_open("cruxd");
