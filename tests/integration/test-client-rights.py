@@ -517,6 +517,7 @@ def test_a_client_that_has_gone():
         os.wait()
         _, [fd], _, _ = crux.socket.recv_fds(parent, 1, 1)
         inherited = crux.socket.socket(fileno=fd)
+        inherited.setblocking(True)
         inherited.sendall(crux.encode("image-import", {"ref": "a", "version": "1", "path": SHOP.root + "/app.tar"}))
         return [inherited.makefile("rb").readline()]
 
