@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/image-store.h"
 
+#include <string.h>
+
 #include "base/log.h"
 #include "base/string-util.h"
 #include "containerd/content.h"
@@ -56,6 +58,21 @@ static int is_unpacked(Runtime *runtime, const Digest *chain, Error *error) {
         return snapshot.kind == CTR_SNAPSHOT_COMMITTED;
 }
 
+/* What containerd says of a layer that it cannot unpack has no code: it is the layer's fault, unless it is
+ * the disk's. */
+static int layer_error(Error *error, int r) {
+        static const char *const ours[] = { "no space left on device", "disk quota exceeded",
+                                            "input/output error", "read-only file system",
+                                            "too many open files" };
+
+        if (!error || error->code != ERROR_INTERNAL || r == -ENOMEM)
+                return r;
+        for (size_t i = 0; i < ELEMENTSOF(ours); i++)
+                if (strstr(error_message(error), ours[i]))
+                        return r;
+        return error_recode(error, ERROR_INVALID_ARGUMENT);
+}
+
 static int apply_layer(Runtime *runtime, const CtrMounts *mounts, const Descriptor *layer,
                        const Digest *diff_id, Error *error) {
         CtrDescriptor blob = {
@@ -68,7 +85,7 @@ static int apply_layer(Runtime *runtime, const CtrMounts *mounts, const Descript
 
         r = ctr_diff_apply(runtime->client, &blob, mounts, /* sync_fs= */ false, &applied, error);
         if (r < 0)
-                return error_prefix(error, r, "unpack layer %s", layer->digest.string);
+                return error_prefix(error, layer_error(error, r), "unpack layer %s", layer->digest.string);
         if (!streq(strempty(applied.digest), diff_id->string))
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                  "layer %s is %s unpacked, but the config says %s", layer->digest.string,
