@@ -550,6 +550,37 @@ def test_entrypoints(name, entrypoint, codes):
         assert reply.code in codes.split("|"), dict(reply)
 
 
+# ---- what is said about it --------------------------------------------------------------------------------------------------------------------
+
+
+FORGED = "true\n_PID=1\nCRUXD_FORGED=yes\nPRIORITY=0\nMESSAGE=forged"
+
+
+def test_journal_fields_are_not_forged():
+    since = time.time()
+    write([mkimage.Tree().file("forged", FORGED.encode())])
+    crux.request("build", SHOP.payload(stage({"run": FORGED}, {"run": "cat /forged; cat /forged >&2"}, base="case.tar"), resource=FORGED))
+    crux.request("", raw=crux.encode("status\nCRUXD_FORGED=yes"))
+    crux.request("container-status", {"id": "x\nCRUXD_FORGED=yes"})
+    crux.ask("image-import", {**IMAGE, "path": PATH})
+    assert start().ok
+    shell("cat /forged > /proc/1/fd/1")
+    time.sleep(0.3)
+    crux.equal(crux.journal("CRUXD_FORGED=yes", since=since), [], "forged entries")
+    crux.equal(crux.journal("PRIORITY=0", since=since), [], "forged priorities")
+
+
+RESOURCES = ["x" * 100000, "a b", "../../../etc/pwned", "UPPER", "a\nb", "\x1b[2J", "ü", "a" * 300, "-", ":", "a:b:c", "localhost:5000/x@sha256:" + "a" * 64]
+
+
+@crux.table([(resource,) for resource in RESOURCES], name=lambda row: ascii(row[0][:20]))
+def test_odd_resources(resource):
+    reply = crux.request("build", SHOP.payload(stage({"copy": "f /f"}, base="base.tar"), resource=resource))
+    assert reply.ok or reply.code == "invalid-argument", dict(reply)
+    if reply.ok:
+        crux.ask("image-import", {**IMAGE, "path": SHOP.image})
+
+
 # ---- a stage that works against its own build ----------------------------------------------------------------------------------------------------
 
 
