@@ -236,16 +236,17 @@ static int transfer_run(Transfer *transfer, Error *error) {
         _cleanup_message_ Pb__Empty *reply = NULL;
         int r;
 
-        while (!transfer->call->receive.done) {
-                (void) stream_take_event(transfer->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC));
-                if (transfer->progress && transfer->progress->receive.done)
-                        transfer_serve_progress(transfer);
+        /* What is there goes before waiting for more: a question may have come while something else was sent,
+         * and containerd says nothing further before it is answered. */
+        while (!transfer->call->receive.done)
                 if (transfer->auth && transfer->auth->receive.done) {
                         r = transfer_serve_auth(transfer, error);
                         if (r < 0)
                                 return r;
-                }
-        }
+                } else if (transfer->progress && transfer->progress->receive.done)
+                        transfer_serve_progress(transfer);
+                else
+                        (void) stream_take_event(transfer->queue, gpr_inf_future(GPR_CLOCK_MONOTONIC));
         /* Only the end of the messages brings the status. */
         r = stream_receive_message(transfer->call, &reply, error);
         if (r <= 0)
