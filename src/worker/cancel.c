@@ -3,8 +3,10 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 static _Atomic(bool) flag;
+static pid_t parent; /* who started us */
 CancelFlag *const cancel_flag = &flag;
 
 static void cancel_signals(sigset_t *set) {
@@ -16,19 +18,27 @@ static void cancel_signals(sigset_t *set) {
 int cancel_block_signals(Error *error) {
         sigset_t set;
 
+        parent = getppid();
         cancel_signals(&set);
         sigaddset(&set, SIGPIPE); /* a broker or client that is gone is an error of the write */
         int r = pthread_sigmask(SIG_BLOCK, &set, NULL);
         return r == 0 ? 0 : error_set_errno(error, r, "block signals");
 }
 
+/* Whether a signal means our command. systemd, stopping the service, sends it to everybody, but it is the
+ * broker who decides which commands may end by themselves. Once he is gone, nobody wants the answer: then it
+ * is time to clean up. */
+static bool is_meant(const siginfo_t *info) {
+        return info->si_pid != 1 || info->si_pid == parent || getppid() != parent;
+}
+
 static void *wait_for_signals(void *client) {
         sigset_t set;
-        int signal;
+        siginfo_t info;
 
         cancel_signals(&set);
         for (;;)
-                if (sigwait(&set, &signal) == 0) {
+                if (sigwaitinfo(&set, &info) >= 0 && is_meant(&info)) {
                         flag = true;
                         ctr_client_cancel(client);
                 }

@@ -186,7 +186,8 @@ def check_rendering(path):
         command = ["groff", "-mdoc", "-Tutf8", "-ww", "-z", str(path)]
         done = subprocess.run(command, text=True, capture_output=True)
         yield from done.stderr.splitlines()
-        plain = ["groff", "-mdoc", "-Tutf8", "-P-cbou", str(path)]
+        # Without hyphenation: the "Op" of "Op-tions" is no macro.
+        plain = ["groff", "-mdoc", "-Tutf8", "-rHY=0", "-P-cbou", str(path)]
         text = subprocess.run(plain, text=True, capture_output=True).stdout
         for word in sorted(strings(r"\b([A-Z][a-z])\b", text) & Page.MACROS):
             yield f"{path.name}: {word} is printed as text: no macro stands there"
