@@ -85,7 +85,7 @@ int listener_new(Manager *manager, int fd, Listener **ret, Error *error) {
 }
 
 int listener_new_at(Manager *manager, const char *path, Listener **ret, Error *error) {
-        Listener *listener;
+        Listener *listener = NULL;
         struct stat st;
 
         _cleanup_free_ char *copy = strdup(path);

@@ -130,7 +130,7 @@ TEST(labels) {
 
 /* All of `message` in a piece of memory of its own, so that a sanitizer sees what is read behind it. */
 static int find_data(const char *message, size_t n, char *ret, size_t *ret_n) {
-        uint8_t *copy = malloc(n > 0 ? n : 1);
+        uint8_t *copy = new0(uint8_t, n > 0 ? n : 1);
         const uint8_t *data;
         int r;
 
