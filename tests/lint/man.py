@@ -16,7 +16,7 @@ BYTES = {"G": 1 << 30, "M": 1 << 20, "K": 1 << 10}
 
 
 class Page:
-    MACROS = {"Ar", "Cm", "Dq", "Dv", "Ev", "Fl", "Ic", "Ns", "Oc", "Oo", "Op", "Pa", "Pq", "Ql", "Sx", "Sy", "Xr"}
+    MACROS = set("Ar Cm Dq Dv Er Ev Fa Fl Fn Ic Ns Oc Oo Op Pa Pq Ql Sx Sy Va Vt Xr".split())
 
     def __init__(self, path):
         self.name = path.name
@@ -202,7 +202,7 @@ def check_rendering(path):
 def check_references(path, pages):
     """Pages that are ours and referred to must be there."""
     for name, section in re.findall(r"^\.Xr (\S+) (\d)", path.read_text(), re.M):
-        if name.startswith("crux") and f"{name}.{section}" not in pages:
+        if name.startswith(("crux", "xyz.crux")) and f"{name}.{section}" not in pages:
             yield f"{path.name} refers to {name}({section}), which there is not"
 
 
