@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Helper threads: they take no signals, which belong to the program's own. Of this layer alone. */
+/* Helper threads: they take no signals, which belong to the program's own. */
 
 #include <pthread.h>
 

@@ -29,6 +29,7 @@ char *copy_dest_words(const CopyDirectory *directory, const CopyEntry *entry) {
 
 void copy_entry_clear(CopyEntry *entry) {
         entry->fd = safe_close(entry->fd);
+        entry->out = safe_close(entry->out);
         entry->target = mfree(entry->target);
 }
 
@@ -240,7 +241,14 @@ static int remember(Copy *copy, const CopyDirectory *directory, const CopyEntry 
         return 0;
 }
 
-static int copy_file(Copy *copy, const CopyDirectory *directory, const CopyEntry *entry, Error *error) {
+int copy_fill(Copy *copy, const CopyDirectory *directory, const CopyEntry *entry, int out,
+              struct stat *ret_st, Error *error) {
+        int r = copy_data(copy, directory, entry, out, error);
+
+        return r < 0 ? r : finish_file(copy, directory, entry, out, ret_st, error);
+}
+
+static int copy_file(Copy *copy, const CopyDirectory *directory, CopyEntry *entry, Error *error) {
         bool linked = entry->st.st_nlink > 1;
         struct stat st;
         int r;
@@ -254,9 +262,11 @@ static int copy_file(Copy *copy, const CopyDirectory *directory, const CopyEntry
         _cleanup_close_ int out = make(directory, entry, make_file, -EBADF, error);
         if (out < 0)
                 return out;
-        r = copy_data(copy, directory, entry, out, error);
-        if (r >= 0)
-                r = finish_file(copy, directory, entry, out, &st, error);
+        if (directory->leave && !linked && entry->st.st_size <= COPY_LEAVE_MAX) {
+                entry->out = TAKE_FD(out);
+                return 0;
+        }
+        r = copy_fill(copy, directory, entry, out, &st, error);
         if (r >= 0 && linked)
                 r = remember(copy, directory, entry, &st, error);
         return r;

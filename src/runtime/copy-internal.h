@@ -9,6 +9,9 @@
  * them are listed and opened, then, as ourselves again, they are copied. Twenty thousand files cost a few
  * hundred turns and not forty thousand.
  *
+ * Of many small files most of the time goes into system calls, half of them with the new file open: those are
+ * made by a second thread, which fills one batch of files while the next is listed and created.
+ *
  * The destination's directories are opened by their path in its root, symlinks followed inside of it. A new
  * directory is made when its parent is gone through and filled later, so that a directory's own times can be
  * set as soon as its listing ends.
@@ -16,6 +19,7 @@
  *     copy.c         SRC and DEST: what is to land where
  *     copy-tree.c    the walk
  *     copy-entry.c   one file, link or node
+ *     copy-filler.c  the second thread
  *     copy-data.c    a file's content
  *     copy-attr.c    owner, mode, attributes, times
  *     copy-links.c   which inodes have been copied where */
@@ -27,13 +31,22 @@
 #include "base/fd-util.h"
 #include "runtime/copy.h"
 
-/* Entries that are opened in one turn: so many fds are open beside a handful. */
+/* Entries that are opened in one turn, and batches under way: twice so many fds as entries, for each has a
+ * new file, are open beside a handful. */
 #define COPY_BATCH 64
+#define COPY_BATCHES 2
+
+/* It is left to the second thread to fill files of up to so many bytes, so that all larger ones are told of
+ * and can be cancelled as they grow, and where there are so many of them that waking it is worth while. */
+#define COPY_LEAVE_MAX ((off_t) KIB(256))
+#define COPY_LEAVE_MIN 8U
 
 /* A name in the way is removed so often, if somebody makes it anew each time. */
 #define COPY_TRIES 16
 
+typedef struct CopyBatch CopyBatch;
 typedef struct CopyEntry CopyEntry;
+typedef struct CopyFiller CopyFiller;
 typedef struct CopyLinks CopyLinks;
 
 typedef struct CopyInode {
@@ -54,9 +67,11 @@ typedef struct Copy {
         void *userdata;
         CopyStatistics *statistics;
 
-        const char *name; /* SRC in messages */
-        int source_fd;    /* SRC itself, O_PATH, owned */
-        CopyEntry *batch; /* COPY_BATCH of them, owned */
+        const char *name;   /* SRC in messages */
+        int source_fd;      /* SRC itself, O_PATH, owned */
+        CopyBatch *batches; /* COPY_BATCHES of them, owned */
+        unsigned batch;     /* that is the walk's */
+        CopyFiller *filler; /* NULL until it is needed */
         CopyPending *pending;
         size_t n_pending, n_allocated;
         CopyLinks *links;
@@ -76,6 +91,7 @@ typedef struct CopyDirectory {
         const char *source_path; /* in messages */
         const char *dest_path;   /* in the destination's root, and in messages */
         int dest_fd;
+        bool leave; /* its small files are to be filled later */
 } CopyDirectory;
 
 /* One thing in it that is not a directory, opened or read as the client. */
@@ -86,8 +102,18 @@ struct CopyEntry {
         int r;                   /* what opening it gave: 0 or a negative errno */
         struct stat st;
         int fd;       /* a regular file, owned */
+        int out;      /* its copy, where that is still to be filled, owned */
         char *target; /* of a symlink, owned */
 };
+
+/* Some entries of a directory. */
+struct CopyBatch {
+        char *source_path, *dest_path; /* of the directory, owned */
+        CopyEntry entries[COPY_BATCH];
+        size_t n;
+};
+
+void copy_batch_clear(CopyBatch *batch);
 
 void copy_entry_clear(CopyEntry *entry);
 
@@ -95,8 +121,23 @@ void copy_entry_clear(CopyEntry *entry);
  * directory. In a turn as the client, therefore without words. */
 void copy_entry_open(int dir_fd, CopyEntry *entry);
 
-/* Makes an opened entry in the destination. A socket makes nothing. */
+/* Makes an opened entry in the destination. A socket makes nothing. A file that is left to be filled has its
+ * `out` set. */
 int copy_entry(Copy *copy, const CopyDirectory *directory, CopyEntry *entry, Error *error);
+
+/* A new file's content and attributes. *ret_st (may be NULL) is as of copy_attributes(). */
+int copy_fill(Copy *copy, const CopyDirectory *directory, const CopyEntry *entry, int out,
+              struct stat *ret_st, Error *error);
+
+/* Hands the walk's batch on and gives the walk another one, once it has been filled. What has failed in the
+ * thread since is an error here. */
+int copy_filler_submit(Copy *copy, Error *error);
+
+/* Waits until all is filled. */
+int copy_filler_finish(Copy *copy, Error *error);
+
+/* Ends the thread, whatever is left. Takes NULL. */
+CopyFiller *copy_filler_free(CopyFiller *filler);
 
 /* Copies what is in `source_fd`, a directory, into the directory DEST, which is there. */
 int copy_walk(Copy *copy, bool created, Error *error);

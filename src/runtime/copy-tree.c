@@ -22,7 +22,6 @@ typedef struct CopyStep {
         int dest_fd;
         struct stat st; /* of the source */
         bool vanished, at_end;
-        size_t n_batch;
 } CopyStep;
 
 static void step_done(CopyStep *step) {
@@ -31,8 +30,14 @@ static void step_done(CopyStep *step) {
         free(step->dest_path);
         closedirp(&step->source);
         safe_close(step->dest_fd);
-        for (size_t i = 0; i < step->n_batch; i++)
-                copy_entry_clear(&step->copy->batch[i]);
+}
+
+void copy_batch_clear(CopyBatch *batch) {
+        for (size_t i = 0; i < batch->n; i++)
+                copy_entry_clear(&batch->entries[i]);
+        batch->n = 0;
+        batch->source_path = mfree(batch->source_path);
+        batch->dest_path = mfree(batch->dest_path);
 }
 
 /* Adds a directory to go through; takes the path over, also on failure. A NULL path is -ENOMEM. */
@@ -92,10 +97,11 @@ static int open_source(CopyStep *step) {
 }
 
 /* As the client: the next entries, opened. */
-static int fill_batch(CopyStep *step) {
+static int list_batch(CopyStep *step) {
         Copy *copy = step->copy;
+        CopyBatch *batch = &copy->batches[copy->batch];
 
-        while (step->n_batch < COPY_BATCH) {
+        while (batch->n < COPY_BATCH) {
                 errno = 0;
                 const struct dirent *de = readdir(step->source);
                 if (!de) {
@@ -107,8 +113,8 @@ static int fill_batch(CopyStep *step) {
                 if (++copy->n_seen > COPY_ENTRIES_MAX)
                         return -E2BIG;
 
-                CopyEntry *entry = &copy->batch[step->n_batch++];
-                *entry = (CopyEntry){ .type = de->d_type, .fd = -EBADF };
+                CopyEntry *entry = &batch->entries[batch->n++];
+                *entry = (CopyEntry){ .type = de->d_type, .fd = -EBADF, .out = -EBADF };
                 strcpy(entry->name, de->d_name);
                 if (entry->type != DT_DIR)
                         copy_entry_open(dirfd(step->source), entry);
@@ -134,7 +140,7 @@ static int take_turn(CopyStep *step, Error *error) {
                 if (r < 0)
                         return error_set_errno(error, r, "open %s", step->source_path);
         }
-        r = fill_batch(step);
+        r = list_batch(step);
         if (r == -E2BIG)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "copy %s: more than %" PRIu64 " entries",
                                  step->copy->name, COPY_ENTRIES_MAX);
@@ -185,15 +191,37 @@ static int descend(const CopyStep *step, const CopyEntry *entry, Error *error) {
         return copy_report(copy, error);
 }
 
+/* Whether there are files enough in the batch to leave them to the other thread. */
+static bool worth_leaving(const CopyBatch *batch) {
+        unsigned n = 0;
+
+        for (size_t i = 0; i < batch->n; i++)
+                if (batch->entries[i].r >= 0 && batch->entries[i].fd >= 0 &&
+                    batch->entries[i].st.st_size <= COPY_LEAVE_MAX)
+                        n++;
+        return n >= COPY_LEAVE_MIN;
+}
+
+/* The entries that are left to be filled go on with their batch, whose memory is needed anew. */
+static int leave_batch(const CopyStep *step, CopyBatch *batch, Error *error) {
+        batch->source_path = strdup(step->source_path);
+        batch->dest_path = strdup(step->dest_path);
+        if (!batch->source_path || !batch->dest_path)
+                return error_oom(error);
+        return copy_filler_submit(step->copy, error);
+}
+
 static int copy_batch(CopyStep *step, Error *error) {
+        CopyBatch *batch = &step->copy->batches[step->copy->batch];
         const CopyDirectory directory = {
                 .source_path = step->source_path,
                 .dest_path = step->dest_path,
                 .dest_fd = step->dest_fd,
+                .leave = worth_leaving(batch),
         };
 
-        for (size_t i = 0; i < step->n_batch; i++) {
-                CopyEntry *entry = &step->copy->batch[i];
+        for (size_t i = 0; i < batch->n; i++) {
+                CopyEntry *entry = &batch->entries[i];
                 int r;
 
                 if (entry->r == -ENOENT) /* gone since it was listed */
@@ -202,9 +230,12 @@ static int copy_batch(CopyStep *step, Error *error) {
                                           : copy_entry(step->copy, &directory, entry, error);
                 if (r < 0)
                         return r;
-                copy_entry_clear(entry);
+                if (entry->out < 0)
+                        copy_entry_clear(entry);
         }
-        step->n_batch = 0;
+        if (directory.leave)
+                return leave_batch(step, batch, error);
+        copy_batch_clear(batch);
         return 0;
 }
 
@@ -249,8 +280,8 @@ static int walk_directory(Copy *copy, CopyPending *pending, Error *error) {
 }
 
 int copy_walk(Copy *copy, bool created, Error *error) {
-        copy->batch = new0(CopyEntry, COPY_BATCH);
-        if (!copy->batch || push(copy, strdup(""), created) < 0)
+        copy->batches = new0(CopyBatch, COPY_BATCHES);
+        if (!copy->batches || push(copy, strdup(""), created) < 0)
                 return error_oom(error);
 
         while (copy->n_pending > 0) {
@@ -258,5 +289,5 @@ int copy_walk(Copy *copy, bool created, Error *error) {
                 if (r < 0)
                         return r;
         }
-        return 0;
+        return copy_filler_finish(copy, error);
 }

@@ -13,11 +13,14 @@
 static const MakeDirectory make_parent = { .mode = 0755, .uid = 0, .gid = 0 };
 
 static void copy_done(Copy *copy) {
+        copy_filler_free(copy->filler);
+        for (unsigned i = 0; copy->batches && i < COPY_BATCHES; i++)
+                copy_batch_clear(&copy->batches[i]);
+        free(copy->batches);
         safe_close(copy->source_fd);
         for (size_t i = 0; i < copy->n_pending; i++)
                 free(copy->pending[i].path);
         free(copy->pending);
-        free(copy->batch);
         free(copy->buffer);
         copy_links_free(copy->links);
 }
@@ -47,7 +50,7 @@ static int open_single(Copy *copy, const struct stat *st, CopyEntry *entry, Erro
                 return error_set(error, ERROR_UNSUPPORTED, "copy %s: is a socket", copy->name);
 
         *entry = (CopyEntry){
-                .source_name = copy->name, .type = IFTODT(st->st_mode), .st = *st, .fd = -EBADF
+                .source_name = copy->name, .type = IFTODT(st->st_mode), .st = *st, .fd = -EBADF, .out = -EBADF
         };
         memcpy(entry->name, name, n);
         if (S_ISREG(st->st_mode)) {
@@ -164,7 +167,7 @@ static int open_as_client(Copy *copy, CopyEntry *single, struct stat *ret, Error
 int copy_tree(const CopySource *source, const CopyDestination *destination, CopyProgress progress,
               void *userdata, CopyStatistics *statistics, Error *error) {
         CopyStatistics unwanted = {};
-        _cleanup_(copy_entry_clear) CopyEntry single = { .fd = -EBADF };
+        _cleanup_(copy_entry_clear) CopyEntry single = { .fd = -EBADF, .out = -EBADF };
         _cleanup_(copy_done) Copy copy = {
                 .source = source,
                 .destination = destination,

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -492,6 +493,56 @@ TEST(content_of_every_size_is_whole) {
                         ASSERT_EQ(memcmp(data, back, sizes[i]), 0);
                 }
         }
+}
+
+/* More than fit into one batch, so that both threads are at work. */
+#define MANY 300
+
+static void put_many(int dir_fd) {
+        char name[64], content[64];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(name, sizeof(name), "src/many/%u", i);
+                snprintf(content, sizeof(content), "content of %u", i);
+                put_file(dir_fd, name, content, i % 2 ? 0600 : 04755);
+                ASSERT_OK(fchownat(dir_fd, name, CLIENT, CLIENT, AT_SYMLINK_NOFOLLOW));
+                ASSERT_OK(fchmodat(dir_fd, name, i % 2 ? 0600 : 04755, 0));
+        }
+}
+
+TEST(many_small_files_are_all_whole) {
+        need_root();
+        _cleanup_(world_clear) World w = new_world();
+        char name[64], content[64];
+
+        put_many(w.host);
+        ASSERT_COPIED(&w, "many", "/there");
+        ASSERT_EQ(w.statistics.entries, MANY + 1);
+        ASSERT_EQ(count_entries(w.image, "there"), MANY);
+        for (unsigned i = 0; i < MANY; i++) {
+                snprintf(name, sizeof(name), "there/%u", i);
+                snprintf(content, sizeof(content), "content of %u", i);
+                ASSERT_STREQ(content_of(w.image, name), content);
+                ASSERT_EQ(stat_of(w.image, name).st_mode & 07777, i % 2 ? 0600U : 04755U);
+                ASSERT_EQ(stat_of(w.image, name).st_uid, 0U);
+        }
+}
+
+TEST(a_full_disk_is_said_with_the_file) {
+        need_mounts();
+        _cleanup_(world_clear) World w = new_world();
+        _cleanup_close_ int fs_fd = fsopen("tmpfs", FSOPEN_CLOEXEC);
+
+        put_many(w.host);
+        ASSERT_OK(fsconfig(fs_fd, FSCONFIG_SET_STRING, "size", "256k", 0));
+        ASSERT_OK(fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0));
+        int fd = fsmount(fs_fd, FSMOUNT_CLOEXEC, 0);
+        ASSERT_OK(fd);
+        w.image = fd;
+        ASSERT_EQ(copy(&w, "many", "/there"), -ENOSPC);
+        ASSERT_CONTAINS(error_message(&w.error), "/there/");
+        ASSERT_CONTAINS(error_message(&w.error), "no space left");
+        close(fd);
 }
 
 static void put_socket(int dir_fd, const char *name) {
