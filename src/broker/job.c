@@ -159,7 +159,7 @@ int job_new_internal(Manager *manager, JobRequest *request, const JobSink *sink,
         take_request(job, request);
         job->state = JOB_RUNNING;
         job->started_usec = job->created_usec;
-        r = pool_run(&manager->pool, job, /* dedicated= */ true, error);
+        r = pool_run(&manager->pool, job, command_info(job->command)->own_worker, error);
         if (r < 0) {
                 job_free(job);
                 return r;
@@ -236,7 +236,7 @@ void job_not_taken(Job *job) {
         job->worker = NULL;
         if (job->state == JOB_CANCELLING)
                 (void) error_set(&error, ERROR_CANCELLED, "%s", job->why);
-        else if (pool_run(&job->manager->pool, job, /* dedicated= */ true, &error) >= 0)
+        else if (pool_run(&job->manager->pool, job, command_info(job->command)->own_worker, &error) >= 0)
                 return;
         job_fail(job, &error);
 }

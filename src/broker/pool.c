@@ -125,8 +125,9 @@ int pool_run(Pool *pool, Job *job, bool dedicated, Error *error) {
 
         /* One that died while it was idle does not take the job, which is nobody's fault: the next one may.
          */
-        while (!dedicated && (worker = pool->idle.first))
+        while ((worker = pool->idle.first))
                 if (worker_send(worker, job) >= 0) {
+                        worker->dedicated = dedicated;
                         job->worker = worker;
                         return 0;
                 }
@@ -144,18 +145,40 @@ int pool_run(Pool *pool, Job *job, bool dedicated, Error *error) {
         return 0;
 }
 
-void pool_put(Pool *pool, Worker *worker) {
-        if (worker->dedicated || worker->doomed || pool->closing || pool->idle_max_usec == 0) {
-                worker_dismiss(worker);
-                return;
-        }
-        answer_clear(&worker->answer);
-        worker_continue(worker);
+static void make_idle(Pool *pool, Worker *worker) {
         worker->is_idle = true;
         if (sd_event_now(pool->event, CLOCK_MONOTONIC, &worker->idle_usec) < 0)
                 worker->idle_usec = now_usec(CLOCK_MONOTONIC);
         QUEUE_PREPEND(idle, pool->idle, worker);
         arm_idle_timer(pool);
+}
+
+/* A worker takes longer to start than most commands. Where one has just ended with its job the next is as
+ * good as asked for: builds come in rows. */
+static void start_spare(Pool *pool) {
+        _cleanup_(error_clear) Error error = {};
+        Worker *worker;
+
+        if (pool->idle.first)
+                return;
+        if (worker_new(pool, &worker, &error) < 0)
+                log_debug("Failed to start a spare worker, ignoring: %s", error_message(&error));
+        else
+                make_idle(pool, worker);
+}
+
+void pool_put(Pool *pool, Worker *worker) {
+        bool keep = !pool->closing && pool->idle_max_usec > 0;
+
+        if (worker->dedicated || worker->doomed || !keep) {
+                worker_dismiss(worker);
+                if (keep)
+                        start_spare(pool);
+                return;
+        }
+        answer_clear(&worker->answer);
+        worker_continue(worker);
+        make_idle(pool, worker);
 }
 
 void pool_close(Pool *pool) {

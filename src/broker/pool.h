@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* The workers: started when there is none to spare, kept for the next short command, ended when idle for a
- * while. Their number is bounded by the commands that run at once, see scheduler.h. */
+/* The workers: started when there is none to spare, kept for the next command, ended when idle for a while.
+ * Their number is bounded by the commands that run at once, see scheduler.h, and one to spare. */
 
 #include "broker/worker.h"
 
@@ -46,7 +46,7 @@ int pool_configure(Pool *pool, const WorkerOptions *options, Error *error);
 /* Finds or starts a worker for the job and hands it over. A `dedicated` one ends with it. */
 int pool_run(Pool *pool, Job *job, bool dedicated, Error *error);
 
-/* The worker's job has ended. */
+/* The worker's job has ended: it waits for the next, or ends and another one waits in its place. */
 void pool_put(Pool *pool, Worker *worker);
 
 /* Ends all that have nothing to do, and keeps none from now on. */

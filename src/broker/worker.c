@@ -35,6 +35,15 @@ const char *worker_describe_end(const Worker *worker, char buffer[static WORKER_
         return buffer;
 }
 
+/* Whether it was idle. */
+static bool worker_leave_idle(Worker *worker) {
+        bool was_idle = TAKE(worker->is_idle, false);
+
+        if (was_idle)
+                QUEUE_REMOVE(idle, worker->pool->idle, worker);
+        return was_idle;
+}
+
 static void worker_signal(Worker *worker, int signal) {
         if (!worker->reaped && pidfd_send_signal(worker->pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
                 log_warning_errno(errno, "signal worker %i: %m", (int) worker->pid);
@@ -120,7 +129,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
                 return 0;
         if (n <= 0) {
                 /* Only an end with something of ours unread is ECONNRESET. */
-                if (n < 0 && errno == ECONNRESET && worker->job && !worker->dedicated)
+                if (n < 0 && errno == ECONNRESET && worker->job && worker->reused)
                         job_not_taken(TAKE_PTR(worker->job));
                 worker_close(worker);
                 worker_kill_after(worker, WORKER_DISMISS_USEC);
@@ -142,6 +151,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
 static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata) {
         Worker *worker = userdata;
 
+        worker_leave_idle(worker); /* a sweep that is asked for below is not for this one */
         worker->reaped = true;
         worker->exit_code = si->si_code;
         worker->exit_status = si->si_status;
@@ -262,8 +272,7 @@ Worker *worker_free(Worker *worker) {
                 return NULL;
         Pool *pool = worker->pool;
 
-        if (worker->is_idle)
-                QUEUE_REMOVE(idle, pool->idle, worker);
+        worker_leave_idle(worker);
         LIST_REMOVE(workers, pool->workers, worker);
         pool->n_workers--;
         log_debug("Worker %i has ended", (int) worker->pid);
@@ -327,10 +336,8 @@ int worker_send(Worker *worker, Job *job) {
         _cleanup_(buffer_clear) Buffer line = {};
         int r;
 
-        if (worker->is_idle) {
-                QUEUE_REMOVE(idle, worker->pool->idle, worker);
-                worker->is_idle = false;
-        }
+        if (worker_leave_idle(worker))
+                worker->reused = true;
         r = worker->fd < 0 ? -EPIPE : write_header(job, &line);
         if (r >= 0)
                 r = send_header(worker->fd, &line, job->fds, job->n_fds);
@@ -355,10 +362,7 @@ void worker_cancel(Worker *worker, uint64_t kill_usec) {
 }
 
 void worker_dismiss(Worker *worker) {
-        if (worker->is_idle) {
-                QUEUE_REMOVE(idle, worker->pool->idle, worker);
-                worker->is_idle = false;
-        }
+        worker_leave_idle(worker);
         worker_close(worker);
         worker_kill_after(worker, WORKER_DISMISS_USEC);
         if (worker->reaped)

@@ -26,6 +26,7 @@ struct Worker {
         Answer answer;
         Job *job;
         bool dedicated; /* ends with its job */
+        bool reused;    /* was idle before its job */
         bool doomed;    /* cancelled or out of order: gets no other job */
         bool cancelled; /* told to give its job up */
         bool sweeps;    /* has been given a sweep */

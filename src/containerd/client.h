@@ -53,6 +53,9 @@ typedef struct CtrClient CtrClient;
  * path that no socket can have. Other clients of the process are independent of it. */
 int ctr_client_new(const char *address, const char *namespace, CtrClient **ret, Error *error);
 
+/* Begins to connect, for a call that is to come, and waits for nothing. */
+void ctr_client_prepare(CtrClient *client);
+
 /* No call of it may be under way, and what was made with it (CtrWait, CtrEvents, CtrWriter) must be gone.
  * Gives NULL. */
 CtrClient *ctr_client_free(CtrClient *client);

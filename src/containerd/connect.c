@@ -52,6 +52,10 @@ static grpc_connectivity_state next_state(CtrClient *client, grpc_connectivity_s
         return grpc_channel_check_connectivity_state(client->channel, /* try_to_connect= */ 1);
 }
 
+void ctr_client_prepare(CtrClient *client) {
+        (void) grpc_channel_check_connectivity_state(client->channel, /* try_to_connect= */ 1);
+}
+
 int client_connect(CtrClient *client, Error *error) {
         const uint64_t until = now_usec(CLOCK_MONOTONIC) + CTR_CONNECT_TIMEOUT_USEC;
         grpc_connectivity_state state;

@@ -44,6 +44,7 @@ static int work(Runtime *runtime, const ChannelRequest *request, int reply_fd, b
 
 /* Requests from the broker until it closes the connection. */
 static int serve(Runtime *runtime, int fd) {
+        ctr_client_prepare(runtime->client);
         for (;;) {
                 _cleanup_(channel_request_clear) ChannelRequest request = {};
                 _cleanup_(error_clear) Error error = {};

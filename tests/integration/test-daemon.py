@@ -21,6 +21,7 @@ PROGRAM = os.environ.get("CRUXD", "/usr/bin/cruxd")
 FAKE = os.path.join(crux.HERE, "fake-worker")
 INSTANCE = "test-daemon"
 EXEC = {"id": "x"}
+IMPORT = {"ref": "r", "version": "1", "path": "/p"}
 
 
 class Daemon:
@@ -61,6 +62,11 @@ class Daemon:
         with contextlib.suppress(FileNotFoundError), open(self.worker_log) as log:
             return [tuple(line.rstrip("\n").split(" ", 1)) for line in log]
         return []
+
+    def children(self):
+        """PIDs of the workers that are there."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            return {int(pid) for pid in children.read().split()}
 
     def executing(self):
         return [pid for pid, text in self.workers() if text.endswith(" container-exec")]
@@ -293,11 +299,31 @@ def test_short_commands_share_a_worker():
 
 def test_a_long_one_has_its_own():
     with daemon() as d:
-        payload = {"ref": "r", "version": "1", "path": "/p"}
-        pids = {d.ask("image-import", payload)["pid"] for _ in range(3)}
+        pids = {d.ask("image-import", IMPORT)["pid"] for _ in range(3)}
         crux.equal(len(pids), 3, "workers")
         pid = d.ask("container-status", {"id": "a"})["pid"]
         assert pid not in pids, "reused"
+
+
+def import_and_wait_for_a_spare(d):
+    """The PIDs of the import's worker and of those that wait after it: the first sweep's may be one of them."""
+    first = int(d.ask("image-import", IMPORT)["pid"])
+    crux.eventually(lambda: d.children() and first not in d.children(), 5, "a spare worker")
+    return first, d.children()
+
+
+def test_after_a_long_one_a_spare_waits():
+    with daemon() as d:
+        _, spares = import_and_wait_for_a_spare(d)
+        assert int(d.ask("image-import", IMPORT)["pid"]) in spares, "not the next one's worker"
+
+
+def test_a_spare_that_has_died_is_nobodys_failure():
+    with daemon() as d:
+        first, spares = import_and_wait_for_a_spare(d)
+        for pid in spares:
+            os.kill(pid, signal.SIGKILL)
+        assert int(d.ask("image-import", IMPORT)["pid"]) not in {first, *spares}
 
 
 def test_idle_workers_end():
