@@ -12,6 +12,7 @@ import time
 import xml.etree.ElementTree
 
 import crux
+import sdbus
 
 NAME = "xyz.cruciblehq.cruxd1"
 PATH = "/xyz/cruciblehq/cruxd1"
@@ -279,6 +280,36 @@ def test_strangers_may_not():
         error = failed(call, *arguments, user="bob")
         crux.contains(error.message, "may not")
         assert error.name in (ERROR + "PermissionDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired")
+
+
+def members_heard(user):
+    """What this user hears of a job that another one has started."""
+
+    def listen():
+        with sdbus.Bus() as bus:
+            bus.match(f"type='signal',sender='{NAME}'")
+            print("", file=open(f"{listeners}/{user}", "w"))
+            heard = []
+            for path, member, values in bus.signals(30):
+                if path.startswith(PATH):
+                    heard.append(member.encode())
+                if member == "PropertiesChanged" and values[1].get("State") == "ended":
+                    break
+            return heard
+
+    return {line.decode() for line in crux.as_user(user, listen)}
+
+
+def test_strangers_hear_nothing():
+    """Signals go to all who listen: what a build prints is for members alone."""
+    global listeners
+    with crux.directory(mode=0o777) as listeners, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        heard = {user: pool.submit(members_heard, user) for user in ("alice", "bob")}
+        crux.eventually(lambda: len(os.listdir(listeners)) == 2, 20, "two listeners")
+        call("Build", *build_arguments({"run": "echo secret"}))
+        alice, bob = heard["alice"].result(), heard["bob"].result()
+    assert {"JobNew", "Log", "PropertiesChanged"} <= alice, alice
+    crux.equal(bob, {"PropertiesChanged"}, "bob")
 
 
 @contextlib.contextmanager
