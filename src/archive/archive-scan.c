@@ -25,6 +25,7 @@ typedef struct Scan {
         unsigned n_entries;
         int read_errno;
         bool cancelled;
+        bool too_large;
         char *buffer; /* owned */
 } Scan;
 
@@ -39,6 +40,13 @@ static void scan_clear(Scan *scan) {
         free(scan->buffer);
 }
 
+/* What nobody asked for is unpacked as well, to get past it. */
+static bool is_too_large(const Scan *scan) {
+        la_int64_t unpacked = scan->direct ? 0 : archive_filter_bytes(scan->archive, 0);
+
+        return unpacked > 0 && (uint64_t) unpacked > scan->spool_max;
+}
+
 static la_ssize_t read_piece(struct archive *archive, void *userdata, const void **ret) {
         Scan *scan = userdata;
         ssize_t n;
@@ -46,6 +54,11 @@ static la_ssize_t read_piece(struct archive *archive, void *userdata, const void
         if (scan->options->cancelled && *scan->options->cancelled) {
                 scan->cancelled = true;
                 archive_set_error(archive, ECANCELED, "cancelled");
+                return -1;
+        }
+        if (is_too_large(scan)) {
+                scan->too_large = true;
+                archive_set_error(archive, EFBIG, "too large");
                 return -1;
         }
         do
@@ -74,9 +87,16 @@ static la_int64_t skip_piece(struct archive *archive, void *userdata, la_int64_t
         return (la_int64_t) k;
 }
 
+static int set_too_large(const Scan *scan, Error *error) {
+        return error_set(error, ERROR_INVALID_ARGUMENT, "the archive unpacks to more than %llu bytes",
+                         (unsigned long long) scan->spool_max);
+}
+
 static int scan_failure(Scan *scan, Error *error) {
         if (scan->cancelled)
                 return error_set(error, ERROR_CANCELLED, "cancelled");
+        if (scan->too_large)
+                return set_too_large(scan, error);
         if (scan->read_errno != 0)
                 return error_set_errno(error, scan->read_errno, "reading the archive");
         /* What fails at the first header is of another kind, or empty. */
@@ -179,8 +199,7 @@ static int spool_entry(Scan *scan, TableEntry *entry, Error *error) {
         ArchiveTable *table = scan->table;
 
         if (entry->size > scan->spool_max - table->spool_size)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "the archive unpacks to more than %llu bytes",
-                                 (unsigned long long) scan->spool_max);
+                return set_too_large(scan, error);
         if (table->spool_fd < 0) {
                 table->spool_fd = spool_open(scan->options->spool_dir_fd, error);
                 if (table->spool_fd < 0)
@@ -270,6 +289,8 @@ static int scan_entries(Scan *scan, Error *error) {
                 struct archive_entry *e;
 
                 int r = archive_read_next_header(scan->archive, &e);
+                if (is_too_large(scan))
+                        return set_too_large(scan, error);
                 if (r == ARCHIVE_EOF)
                         return 0;
                 if (r < ARCHIVE_WARN)

@@ -1,46 +1,61 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "archive/docker-archive.h"
 
+#include <search.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "base/string-util.h"
 
+static int compare_blobs(const void *a, const void *b) {
+        return strcmp(((const ArchiveBlob *) a)->digest.string, ((const ArchiveBlob *) b)->digest.string);
+}
+
+static int add_blob(ArchiveBlobs *blobs, const ArchiveBlob *blob) {
+        ArchiveBlob *copy = new0(ArchiveBlob, 1);
+
+        if (!copy)
+                return -ENOMEM;
+        *copy = *blob;
+        if (!tsearch(copy, &blobs->tree, compare_blobs)) {
+                free(copy);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
 int archive_blobs_add_text(ArchiveBlobs *blobs, Buffer *text, Digest *ret_digest) {
         digest_of(text->data, text->length, ret_digest);
         if (archive_blobs_find(blobs, ret_digest))
                 return 0;
-        int r = archive_blobs_add_entry(blobs, ret_digest, NULL);
-        if (r < 0)
-                return r;
-        blobs->entries[blobs->n - 1].size = text->length;
-        blobs->entries[blobs->n - 1].text = TAKE(*text, (Buffer){});
-        return 0;
+        int r = add_blob(blobs, &(ArchiveBlob){ .digest = *ret_digest, .size = text->length, .text = *text });
+        if (r >= 0)
+                *text = (Buffer){};
+        return r;
 }
 
 int archive_blobs_add_entry(ArchiveBlobs *blobs, const Digest *digest, TableEntry *entry) {
         if (archive_blobs_find(blobs, digest))
                 return 0;
-        ArchiveBlob *grown = reallocarray(blobs->entries, blobs->n + 1, sizeof(ArchiveBlob));
-        if (!grown)
-                return -ENOMEM;
-        blobs->entries = grown;
-        grown[blobs->n++] =
-                (ArchiveBlob){ .digest = *digest, .entry = entry, .size = entry ? entry->size : 0 };
-        return 0;
+        return add_blob(blobs, &(ArchiveBlob){ .digest = *digest, .size = entry->size, .entry = entry });
 }
 
 const ArchiveBlob *archive_blobs_find(const ArchiveBlobs *blobs, const Digest *digest) {
-        for (size_t i = 0; i < blobs->n; i++)
-                if (digest_equal(&blobs->entries[i].digest, digest))
-                        return &blobs->entries[i];
-        return NULL;
+        const ArchiveBlob key = { .digest = *digest };
+        ArchiveBlob *const *node = tfind(&key, &blobs->tree, compare_blobs);
+
+        return node ? *node : NULL;
+}
+
+static void free_blob(void *p) {
+        ArchiveBlob *blob = p;
+
+        buffer_clear(&blob->text);
+        free(blob);
 }
 
 void archive_blobs_clear(ArchiveBlobs *blobs) {
-        for (size_t i = 0; i < blobs->n; i++)
-                buffer_clear(&blobs->entries[i].text);
-        free(blobs->entries);
+        tdestroy(blobs->tree, free_blob);
         *blobs = (ArchiveBlobs){};
 }
 

@@ -13,9 +13,9 @@ typedef struct ArchiveBlob {
         Buffer text;
 } ArchiveBlob;
 
+/* A tree of tsearch(3): an archive may name many blobs, and ask for each many times. */
 typedef struct ArchiveBlobs {
-        ArchiveBlob *entries; /* owned */
-        size_t n;
+        void *tree; /* of ArchiveBlob, owned */
 } ArchiveBlobs;
 
 /* -ENOMEM. A digest that is there already is left as it is. `text` is taken over. */

@@ -16,7 +16,7 @@
 
 #define ARCHIVE_ENTRIES_MAX 65536 /* of all kinds */
 #define ARCHIVE_PATH_MAX 1024     /* bytes of a name that is looked at; longer ones are passed over */
-#define ARCHIVE_SPOOL_MAX GIB(64) /* default bound of the unpacked size of a compressed archive */
+#define ARCHIVE_SPOOL_MAX GIB(64) /* default bound of what a compressed archive, or a pipe, unpacks to */
 #define ARCHIVE_IMAGES_MAX 256    /* images of one archive */
 #define ARCHIVE_LINK_DEPTH_MAX 8  /* links to links */
 
@@ -24,7 +24,7 @@ typedef struct ArchiveReader ArchiveReader;
 
 typedef struct ArchiveReaderOptions {
         int spool_dir_fd;   /* directory to unpack in, without a name; negative (0 is none!): /var/tmp */
-        uint64_t spool_max; /* bytes; 0: ARCHIVE_SPOOL_MAX */
+        uint64_t spool_max; /* bytes, those of what is passed over too; 0: ARCHIVE_SPOOL_MAX */
         CancelFlag *cancelled;
 } ArchiveReaderOptions;
 

@@ -2,7 +2,9 @@
 #include "runtime/import.h"
 
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "archive/oci-archive-reader.h"
 #include "base/string-util.h"
@@ -18,7 +20,42 @@ typedef struct Importer {
         Runtime *runtime;
         ArchiveReader *reader;
         unsigned n_documents;
+        void *stored; /* of tsearch(3): descriptors of what was stored by this import, owned */
 } Importer;
+
+/* Two that differ in size or kind are two: each is to be checked. */
+static int compare_stored(const void *a, const void *b) {
+        const Descriptor *x = a, *y = b;
+        MediaKind k = media_type_kind(x->media_type), l = media_type_kind(y->media_type);
+        int c = strcmp(x->digest.string, y->digest.string);
+
+        return c != 0 ? c : x->size != y->size ? (x->size > y->size) - (x->size < y->size) : (int) k - (int) l;
+}
+
+static void free_stored(void *p) {
+        descriptor_clear(p);
+        free(p);
+}
+
+static void importer_clear(Importer *importer) {
+        tdestroy(importer->stored, free_stored);
+}
+
+/* What is named a thousand times is stored once: containerd is asked about everything that is stored. */
+static bool is_stored(const Importer *importer, const Descriptor *descriptor) {
+        return tfind(descriptor, &importer->stored, compare_stored);
+}
+
+static int note_stored(Importer *importer, const Descriptor *descriptor, Error *error) {
+        Descriptor *copy = new0(Descriptor, 1);
+
+        if (copy && descriptor_copy(descriptor, copy) >= 0 &&
+            tsearch(copy, &importer->stored, compare_stored))
+                return 0;
+        if (copy)
+                free_stored(copy);
+        return error_oom(error);
+}
 
 static int write_to_store(void *userdata, const void *data, size_t n, Error *error) {
         return ctr_writer_write(userdata, data, n, error);
@@ -51,10 +88,15 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
 
         if (!reference)
                 return error_oom(error);
+        if (is_stored(importer, blob))
+                return 0;
         r = ctr_writer_new(importer->runtime->client, reference, blob->digest.string, blob->size, &writer,
                            error);
-        if (r != 0)
-                return r < 0 ? r : check_size(importer, blob, error);
+        if (r != 0) {
+                if (r > 0)
+                        r = check_size(importer, blob, error);
+                return r < 0 ? r : note_stored(importer, blob, error);
+        }
 
         /* At its end already: another namespace has the blob, and containerd shares what it has. */
         if (ctr_writer_get_offset(writer) != blob->size || blob->size == 0) {
@@ -72,7 +114,7 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
                 CTR_SHIELD();
                 (void) ctr_content_abort(importer->runtime->client, reference, NULL);
         }
-        return r;
+        return r < 0 ? r : note_stored(importer, blob, error);
 }
 
 static int label_reference(CtrLabels *labels, const char *format, size_t i, const Digest *digest) {
@@ -90,7 +132,7 @@ static int store_document(Importer *importer, const Descriptor *descriptor, cons
         int r = ctr_content_write(importer->runtime->client, descriptor->digest.string, text->data,
                                   text->length, labels, error);
 
-        return MIN(r, 0);
+        return r < 0 ? r : note_stored(importer, descriptor, error);
 }
 
 static int store_manifest(Importer *importer, const Descriptor *descriptor, const Buffer *text,
@@ -150,6 +192,8 @@ static int store_tree(Importer *importer, const Descriptor *descriptor, unsigned
         if (depth > IMAGE_INDEX_DEPTH_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "indexes are nested deeper than %u levels",
                                  IMAGE_INDEX_DEPTH_MAX);
+        if (is_stored(importer, descriptor))
+                return 0;
         if (++importer->n_documents > IMPORT_DOCUMENTS_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "the archive has more than %u manifests",
                                  IMPORT_DOCUMENTS_MAX);
@@ -195,7 +239,7 @@ int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret
         if (descriptor_copy(top, &import.target) < 0)
                 return error_oom(error);
 
-        Importer importer = { .runtime = runtime, .reader = reader };
+        _cleanup_(importer_clear) Importer importer = { .runtime = runtime, .reader = reader };
         r = store_tree(&importer, top, 0, error);
         if (r >= 0)
                 r = image_unpack(runtime, &import.image, &import.chain, error);

@@ -38,6 +38,7 @@ class Host:
     """The machine's own files, which no image may reach."""
 
     def __init__(self):
+        os.makedirs(workshop.CONFIG_DIRECTORY, exist_ok=True)
         shutil.rmtree(VICTIM, ignore_errors=True)
         os.makedirs(VICTIM + "/dir")
         for name in ("secret", "dir/secret"):

@@ -3,6 +3,7 @@
 tools have had, and with what must happen. hostile.py tells the words."""
 
 import gzip
+import itertools
 import json
 import os
 import subprocess
@@ -501,6 +502,24 @@ def index_fan_out():
     return raw.json("index.json", index_of(descriptor(blob, kind)))
 
 
+@ARCHIVES("fan-out that is allowed, but is to cost no more than what is there", "works")
+def a_manifest_that_is_named_a_thousand_times():
+    raw = Raw()
+    layer = raw.layout().blob(hostile.SMALL_LAYER)
+    manifest = raw.blob(manifest_of(raw.blob(config_of([layer.digest] * 100)), [layer] * 100))
+    index = raw.blob(index_of(*[descriptor(manifest, "manifest.v1+json")] * 1000))
+    return raw.json("index.json", index_of(descriptor(index, "index.v1+json")))
+
+
+@ARCHIVES("the same in docker's form: looking for a name among many takes no longer than looking for one among few", words="several images")
+def docker_with_many_layers():
+    raw = Raw(tarfile.USTAR_FORMAT).json("config.json", config_of([]))
+    for number in range(60000):
+        raw.add(f"l{number}", str(number).encode())
+    layers = [[f"l{number}" for number in range(first, first + 500)] for first in range(0, 60000, 500)]
+    return raw.json("manifest.json", [{"Config": "config.json", "Layers": row} for row in layers * 2])
+
+
 @ARCHIVES("an index of too many", words="more than")
 def an_index_of_too_many():
     return image_archive(top=lambda index: {**index, "manifests": index["manifests"] * 2000})
@@ -811,9 +830,11 @@ def test_bomb_without_a_name(compress):
 
 
 def test_bomb_within_a_bound():
+    """Whether it is looked at or passed over, and whether it comes in one piece or in many."""
     with workshop.settings(ArchiveUnpackedMax="16M"):
-        for size, taken in ((8 << 20, True), (32 << 20, False)):
-            raw = image_archive(raw=Raw().add("blobs/sha256/" + "a" * 64, bytes(size)))
+        sizes = itertools.product(((8 << 20, True), (20 << 20, False)), ("blobs/sha256/" + "a" * 64, "../passed/over"), (bytes, os.urandom))
+        for (size, taken), name, content in sizes:
+            raw = image_archive(raw=Raw().add(name, content(size)))
             for compress in ("gzip", "zstd"):
                 with open(PATH, "wb") as bomb:
                     bomb.write(pack(compress, raw.bytes()))
