@@ -115,6 +115,24 @@ def test_bob_cannot_replace_the_socket():
         crux.equal((status.st_uid, stat.S_IMODE(status.st_mode) & 0o022), (0, 0), path)
 
 
+def test_nobody_comes_to_what_is_in_containers():
+    """CVE-2021-41091 (docker), CVE-2021-41103, CVE-2024-25621 (containerd): a set-user-ID program of an image is none of the
+    host's."""
+    image = {"ref": "test/setuid", "version": "1"}
+    crux.ask("image-import", {**image, "path": SHOP.root + "/app.tar"})
+    crux.ask("image-start", image)
+    crux.ask("container-exec", {"id": "test/setuid", "command": ["/bin/sh", "-c", "cp /bin/busybox /su && chmod 4755 /su"]})
+    try:
+        # By its exact path, for not every directory that may not be listed may not be entered.
+        paths = crux.run("find", "/var/lib/containerd", "/run/containerd", "-name", "su", "-perm", "-4000").split()
+        assert paths, "root does not find it either"
+        for user in ("alice", "bob"):
+            for path in paths:
+                assert crux.run("runuser", "-u", user, "--", "test", "-x", path, check=False).returncode == 1, f"{user} may execute {path}"
+    finally:
+        crux.ask("image-destroy", image)
+
+
 def test_alice_may_use_all_of_it():
     image = {"ref": "test/alice", "version": "1"}
     crux.ask("image-import", {**image, "path": SHOP.root + "/app.tar"}, user="alice")

@@ -473,6 +473,7 @@ def test_exec_output_is_whole():
 
 
 def test_exec_without_bound_is_ended():
+    """CVE-2022-31030 (containerd), CVE-2022-1708 (CRI-O): output without end is nobody's memory."""
     start()
     reply = crux.refused("container-exec", {**CONTAINER, "command": ["/bin/cat", "/dev/zero"]}, message="MiB")
     crux.equal(reply.code, "command-failed", "code")

@@ -120,7 +120,8 @@ def spec():
 
 
 def test_labels_and_annotations_reach_nothing():
-    """CVE-2020-15157, CVE-2022-24769 and the like: what an image says becomes what the host does."""
+    """CVE-2014-6408 (docker), CVE-2022-0811 (CRI-O), CVE-2022-23648 (containerd) and the like: what an image says becomes what
+    the host does."""
     SHOP.base("case.tar", None, Entrypoint=SLEEP)
     assert start().ok
     plain = spec()
@@ -245,6 +246,17 @@ def test_users(user, expected):
         crux.equal(status[1:], [expected.split(":")[0]] * 4, "ids of PID 1")
 
 
+@crux.table([("user", "1001 50"), ("user:0", "0"), ("1000", "1001 50"), ("12345", "0"), ("12345:7", "7"), ("root", "0")])
+def test_groups(user, expected):
+    """CVE-2022-2990 (buildah), CVE-2022-36109 (docker), CVE-2023-25173 (containerd): groups that are not those of the user."""
+    write([mkimage.Tree().dir("etc").file("etc/passwd", PASSWD.encode()).file("etc/group", GROUP.encode())], User=user)
+    reply = start()
+    assert reply.ok, reply.message
+    crux.equal(shell("grep ^Groups: /proc/1/status").split()[1:], sorted(expected.split(), key=int), "groups of PID 1")
+    crux.equal(shell("id -G").split(), expected.split(), "groups of what is executed")
+    assert build({"run": f'test "$(id -G)" = "{expected}"'}).ok, "groups of a step"
+
+
 def many_groups():
     return "".join(f"g{n}:x:{n}:user\n" for n in range(100, 2000))
 
@@ -257,7 +269,7 @@ def files(cve, **more):
     return FILES(cve, **{"codes": REFUSED, **more})
 
 
-@files("CVE-2021-21284-like: a huge /etc/passwd", words="/etc/passwd")
+@files("a huge /etc/passwd", words="/etc/passwd")
 def a_large_passwd():
     return mkimage.Tree().dir("etc").file("etc/passwd", PASSWD.encode() + b"# " + b"x" * (2 << 20))
 
@@ -267,7 +279,7 @@ def a_large_group():
     return mkimage.Tree().dir("etc").file("etc/passwd", PASSWD.encode()).file("etc/group", b"x" * (2 << 20))
 
 
-@files("CVE-2020-15257-like: /etc/passwd as a FIFO, which nobody writes", words="/etc/passwd")
+@files("/etc/passwd as a FIFO, which nobody writes", words="/etc/passwd")
 def a_passwd_fifo():
     return mkimage.Tree().dir("etc").add("etc/passwd", tarfile.FIFOTYPE)
 
@@ -282,7 +294,7 @@ def a_group_directory():
     return mkimage.Tree().dir("etc").dir("etc/group")
 
 
-@files("CVE-2018-15664-like: /etc/passwd as a link to the host's", expect="harmless")
+@files("CVE-2024-9676 (podman, buildah): /etc/passwd as a link to the host's", expect="harmless")
 def a_passwd_link():
     return mkimage.Tree().dir("etc").symlink("etc/passwd", VICTIM + "/secret").symlink("etc/group", UP + "etc/group")
 
@@ -390,7 +402,7 @@ for place in ("proc", "dev", "sys", "run", "etc", "etc/resolv.conf", "dev/shm", 
             return tree.symlink(place, target)
 
         link_instead.__name__ = f"/{place} as {title}"
-        mounts("CVE-2019-16884, CVE-2021-30465, CVE-2023-27561 (runc): mount points that are links")(link_instead)
+        mounts("CVE-2019-16884, CVE-2021-30465, CVE-2023-27561, CVE-2023-28642, CVE-2024-45310 (runc): mount points that are links")(link_instead)
 
     def file_instead(place=place):
         return Raw().add(place, b"a file")
@@ -408,6 +420,14 @@ for place in ("proc", "dev", "sys", "run", "etc", "etc/resolv.conf", "dev/shm", 
 @mounts("CVE-2019-19921 (runc): links that are swapped by way of a volume")
 def links_to_one_another():
     return mkimage.Tree().symlink("proc", "sys").symlink("sys", "dev").symlink("dev", "run").symlink("run", "proc")
+
+
+@mounts("CVE-2025-31133, CVE-2025-52565 (runc): device nodes that are links")
+def nodes_that_are_links():
+    tree = mkimage.Tree().dir("dev").dir("sys").dir("proc")
+    for name in ("dev/null", "dev/zero", "dev/console", "dev/ptmx", "dev/fd", "dev/stdout", "sys/firmware", "proc/kcore", "proc/scsi"):
+        tree.symlink(name, VICTIM + "/secret")
+    return tree
 
 
 @mounts("directories that nobody may enter")
@@ -473,6 +493,18 @@ ATTEMPTS = [
     ("modules", "insmod /bin/busybox 2>/dev/null && echo loaded"),
     ("the network", "ip link set lo down 2>/dev/null && echo down"),
     ("tracing PID 1", "test -r /proc/1/mem && head -c 1 /proc/1/mem >/dev/null 2>&1 && echo read"),
+    ("CVE-2022-24769 (docker), CVE-2022-27651 (buildah): inheritable capabilities", "grep -E 'Cap(Inh|Amb)' /proc/self/status /proc/1/status | grep -v ':.0000000000000000$'"),
+    ("CVE-2016-9962, CVE-2024-21626 (runc): PID 1's files", "for f in /proc/1/fd/*; do test -d $f && echo $f; done"),
+    (
+        "CVE-2017-16539, CVE-2018-10892 (docker), CVE-2025-31133 (runc): what is masked",
+        "for f in /proc/acpi /proc/asound /proc/scsi /sys/firmware /sys/devices/virtual/powercap; do ls -A $f 2>/dev/null; done;"
+        " for f in kcore keys latency_stats timer_list timer_stats sched_debug; do cat /proc/$f 2>/dev/null; done",
+    ),
+    (
+        "CVE-2015-3630 (docker), CVE-2025-52881 (runc): what is read-only",
+        "for d in bus fs irq sys sysrq-trigger; do find /proc/$d -type f 2>/dev/null | head -n 200 | while read f; do (: >> $f) 2>/dev/null && echo $f; done; done",
+    ),
+    ("CVE-2020-15257 (containerd): sockets without a path, of the network that is the host's", "grep -E '@.*(containerd|cruxd|shim)' /proc/net/unix"),
     ("privileges", "grep -q 'NoNewPrivs:.*1' /proc/self/status || echo new; grep -q 'CapEff:.00000000a80425fb' /proc/self/status || grep CapEff /proc/self/status"),
     ("what comes along", "ls /proc/self/fd | grep -v '^[0-3]$'; env | grep -v '^PATH=\\|^PWD=\\|^SHLVL=\\|^HOME=\\|^_='"),
 ]
