@@ -59,4 +59,4 @@ bool archive_reader_has(const ArchiveReader *reader, const Digest *digest, uint6
 int archive_reader_read(ArchiveReader *reader, const Descriptor *descriptor, const Sink *sink, Error *error);
 
 /* The same into memory, for documents; an ImageFetch, with the reader as userdata. */
-int archive_reader_fetch(void *reader, const Descriptor *descriptor, Buffer *ret, Error *error);
+int archive_reader_fetch(void *userdata, const Descriptor *descriptor, Buffer *ret, Error *error);

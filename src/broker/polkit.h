@@ -19,7 +19,7 @@ typedef void (*PolkitCallback)(PolkitAnswer answer, void *userdata);
 
 /* Asks whether the caller of a method may do this; what he may be asked stands in his message. *slot is the
  * caller's to unref, in the callback at the earliest. Negative errno. */
-int polkit_ask_caller(Bus *bus, sd_bus_message *m, Action action, PolkitCallback callback, void *userdata,
+int polkit_ask_caller(Bus *bus, sd_bus_message *call, Action action, PolkitCallback callback, void *userdata,
                       sd_bus_slot **slot);
 
 /* The same for a client of the socket, by its pidfd (polkit 124); nobody is asked for a password. -ENOTCONN

@@ -17,7 +17,7 @@ typedef struct CtrPlugins {
         size_t count;
 } CtrPlugins;
 
-void ctr_plugins_clear(CtrPlugins *plugins);
+void ctr_plugins_clear(CtrPlugins *list);
 
 /* Filters (strv) are ORed, each a list of conditions that are ANDed:
  * "type==io.containerd.content.v1,id==content". NULL for all. */

@@ -24,4 +24,4 @@ int ctr_version_get(CtrClient *client, CtrVersion *ret, Error *error);
 int ctr_version_check(CtrClient *client, Error *error);
 
 /* Reads "1.7.24~ds1" or "v2.1.9-rc.1": 0, or -EINVAL for what has no major and minor number. */
-int ctr_version_parse(const char *version, unsigned *ret_major, unsigned *ret_minor);
+int ctr_version_parse(const char *s, unsigned *ret_major, unsigned *ret_minor);

@@ -14,7 +14,7 @@ typedef struct ExecReply {
 } ExecReply;
 
 /* A ProcessOutput, with the ExecReply as userdata. */
-int exec_reply_take(void *reply, Stream stream, const char *data, size_t n, Error *error);
+int exec_reply_take(void *userdata, Stream stream, const char *data, size_t n, Error *error);
 
 /* Sends the whole line. What fails here can no longer be told to the client. */
 int exec_reply_send(const ExecReply *reply, int exit_code, int fd, Error *error);

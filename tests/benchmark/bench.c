@@ -20,7 +20,8 @@
 #define MANY_SIZE 2048U
 #define SMALL_FILES 10U
 
-static int request_v(Buffer *ret, const char *command, const char *payload, va_list arguments) {
+static int _printf_(3, 0)
+        request_v(Buffer *ret, const char *command, const char *payload, va_list arguments) {
         _cleanup_free_ char *text = NULL;
 
         if (payload && vasprintf(&text, payload, arguments) < 0) {

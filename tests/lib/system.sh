@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2153
 #
 # Booted test systems: starting, entering and ending them. Sourced by testbed.
 #
@@ -49,6 +49,7 @@ system_sweep() {
         if [[ -d /run/systemd/system ]]; then
             systemctl stop "cruxd-testbed-$name.scope" 2>/dev/null || true
         fi
+        # shellcheck disable=SC2016 # for that shell to expand
         unshare --mount --propagation private bash -c '
             [[ $(stat -f -c %T /sys/fs/cgroup) = cgroup2fs ]] || mount -t cgroup2 cgroup2 /sys/fs/cgroup
             find /sys/fs/cgroup -type d -name "cruxd-testbed-$1" | while read -r group; do

@@ -99,7 +99,7 @@ TEST(what_is_no_answer_is_seen_at_once) {
                 OK_LINE "x",
                 "{\"version\":0,\"command\":\"okay",
                 "{\"version\":1,\"command\":\"ok\"}\n",
-                " " OK_LINE,
+                (" " OK_LINE),
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++)
