@@ -15,7 +15,7 @@
 #include "base/fd-util.h"
 #include "base/log.h"
 #include "base/string-util.h"
-#include "broker/job.h"
+#include "broker/job-log.h"
 #include "broker/manager.h"
 #include "broker/pool.h"
 
@@ -52,7 +52,7 @@ static void worker_signal(Worker *worker, int signal) {
 static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Worker *worker = userdata;
 
-        log_warning("Worker %i does not end, killing it", (int) worker->pid);
+        job_log_worker_killed(worker->job, worker->pid);
         worker_signal(worker, SIGKILL);
         return 0;
 }
