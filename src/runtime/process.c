@@ -20,6 +20,9 @@
 /* As large as fcntl(2) F_SETPIPE_SZ gives to everybody: fewer turns for who writes much. */
 #define FIFO_SIZE ((int) MIB(1))
 
+/* What is read once a process has ended: more than this it cannot have left in its streams. */
+#define DRAIN_MAX ((size_t) _STREAM_MAX * (size_t) FIFO_SIZE)
+
 typedef struct Process {
         Runtime *runtime;
         const char *container_id;
@@ -178,27 +181,29 @@ static int start(Process *p, const Buffer *spec, Error *error) {
         return 0;
 }
 
-/* Reads what is there: 1, and 0 at the end of the stream, which is then closed. */
-static int read_stream(Process *p, Stream s, ProcessOutput output, void *userdata, Error *error) {
+/* Reads what is there, how much of it is in *total; the end of the stream closes it. */
+static int read_stream(Process *p, Stream s, ProcessOutput output, void *userdata, size_t *total,
+                       Error *error) {
         ssize_t n = read(p->fds[s], p->data, READ_SIZE);
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR
-                               ? 1
+                               ? 0
                                : error_set_errno(error, errno, "read %s", stream_to_string(s));
         if (n == 0) {
                 p->fds[s] = safe_close(p->fds[s]);
                 return 0;
         }
-        int r = output(userdata, s, p->data, (size_t) n, error);
-        return r < 0 ? r : 1;
+        *total += (size_t) n;
+        return output(userdata, s, p->data, (size_t) n, error);
 }
 
-/* Until both streams have ended, or the process has and its streams have been silent for a moment: something
- * that it left in the background may keep them for ever. */
+/* Until both streams have ended, or the process has and all that it wrote has been read: something that it
+ * left in the background may keep them for ever, silent or not. */
 static int pump(Process *p, ProcessOutput output, void *userdata, Error *error) {
         enum { WAIT = _STREAM_MAX, CANCEL, N_FDS };
         bool ended = false;
+        size_t total = 0; /* since the process's end */
 
         while (!ended || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0) {
                 struct pollfd fds[N_FDS] = {
@@ -220,12 +225,16 @@ static int pump(Process *p, ProcessOutput output, void *userdata, Error *error) 
                         return error_set(error, ERROR_CANCELLED, "cancelled");
                 for (Stream s = 0; s < _STREAM_MAX; s++)
                         if (fds[s].revents) {
-                                int r = read_stream(p, s, output, userdata, error);
+                                int r = read_stream(p, s, output, userdata, &total, error);
                                 if (r < 0)
                                         return r;
                         }
-                if (fds[WAIT].revents)
+                if (fds[WAIT].revents) {
                         ended = true;
+                        total = 0;
+                }
+                if (ended && total >= DRAIN_MAX)
+                        return 0;
         }
         return 0;
 }
