@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <archive.h>
 #include <archive_entry.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -47,6 +48,28 @@ static bool is_too_large(const Scan *scan) {
         return unpacked > 0 && (uint64_t) unpacked > scan->spool_max;
 }
 
+/* Somebody else writes it, or does not. */
+static ssize_t read_stream(const Scan *scan) {
+        for (;;) {
+                struct pollfd fds[] = {
+                        { .fd = scan->fd, .events = POLLIN },
+                        { .fd = scan->options->cancel_fd, .events = POLLIN },
+                };
+
+                if (poll(fds, ELEMENTSOF(fds), -1) < 0 && errno != EINTR)
+                        return -1;
+                if (fds[1].revents) {
+                        errno = ECANCELED;
+                        return -1;
+                }
+                if (!fds[0].revents)
+                        continue;
+                ssize_t n = read(scan->fd, scan->buffer, READ_CHUNK);
+                if (n >= 0 || (errno != EINTR && errno != EAGAIN))
+                        return n;
+        }
+}
+
 static la_ssize_t read_piece(struct archive *archive, void *userdata, const void **ret) {
         Scan *scan = userdata;
         ssize_t n;
@@ -63,9 +86,10 @@ static la_ssize_t read_piece(struct archive *archive, void *userdata, const void
         }
         do
                 n = scan->seekable ? pread(scan->fd, scan->buffer, READ_CHUNK, (off_t) scan->at)
-                                   : read(scan->fd, scan->buffer, READ_CHUNK);
+                                   : read_stream(scan);
         while (n < 0 && errno == EINTR);
         if (n < 0) {
+                scan->cancelled = errno == ECANCELED;
                 scan->read_errno = errno;
                 archive_set_error(archive, errno, "reading failed");
                 return -1;

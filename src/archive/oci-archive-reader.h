@@ -26,10 +26,11 @@ typedef struct ArchiveReaderOptions {
         int spool_dir_fd;   /* directory to unpack in, without a name; negative (0 is none!): /var/tmp */
         uint64_t spool_max; /* bytes, those of what is passed over too; 0: ARCHIVE_SPOOL_MAX */
         CancelFlag *cancelled;
+        int cancel_fd; /* polls readable once that is set, to end the wait for a pipe; negative: none */
 } ArchiveReaderOptions;
 
 #define ARCHIVE_READER_OPTIONS_DEFAULT \
-        { .spool_dir_fd = -EBADF }
+        { .spool_dir_fd = -EBADF, .cancel_fd = -EBADF }
 
 typedef struct ArchiveImage {
         char *name; /* as the archive says ("docker.io/library/alpine:3.20", "latest"), or NULL; owned */
@@ -37,8 +38,8 @@ typedef struct ArchiveImage {
 } ArchiveImage;
 
 /* Reads the archive's table. `options` may be NULL. `fd` is read from offset 0 where it can seek, else from
- * where it stands; it stays the caller's and must live as long as the reader. ERROR_UNSUPPORTED for what is
- * no archive of an image, ERROR_INVALID_ARGUMENT for a damaged one. */
+ * where it stands, be it one that does not block; it stays the caller's and must live as long as the reader.
+ * ERROR_UNSUPPORTED for what is no archive of an image, ERROR_INVALID_ARGUMENT for a damaged one. */
 int archive_reader_new(int fd, const ArchiveReaderOptions *options, ArchiveReader **ret, Error *error);
 ArchiveReader *archive_reader_free(ArchiveReader *reader);
 DEFINE_CLEANUP(ArchiveReader *, archive_reader_free);

@@ -29,7 +29,9 @@ static int compare_stored(const void *a, const void *b) {
         MediaKind k = media_type_kind(x->media_type), l = media_type_kind(y->media_type);
         int c = strcmp(x->digest.string, y->digest.string);
 
-        return c != 0 ? c : x->size != y->size ? (x->size > y->size) - (x->size < y->size) : (int) k - (int) l;
+        return c != 0               ? c
+               : x->size != y->size ? (x->size > y->size) - (x->size < y->size)
+                                    : (int) k - (int) l;
 }
 
 static void free_stored(void *p) {
@@ -218,6 +220,7 @@ int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret
                 .spool_dir_fd = -EBADF,
                 .spool_max = runtime->archive_unpacked_max,
                 .cancelled = runtime->cancelled,
+                .cancel_fd = ctr_client_get_cancel_fd(runtime->client),
         };
         _cleanup_(archive_reader_freep) ArchiveReader *reader = NULL;
         _cleanup_(import_clear) Import import = {};

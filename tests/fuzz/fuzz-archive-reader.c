@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(error_clear) Error error = {};
         _cleanup_close_ int fd = memfd_create("archive", MFD_CLOEXEC);
         _cleanup_close_ int spool = open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        ArchiveReaderOptions options = { .spool_dir_fd = spool, .spool_max = SPOOL_MAX };
+        ArchiveReaderOptions options = { .spool_dir_fd = spool, .spool_max = SPOOL_MAX, .cancel_fd = -EBADF };
         const Descriptor *top;
         size_t n;
 
