@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/bus-call.h"
 
-#include <string.h>
-
+#include "base/fd-util.h"
 #include "base/log.h"
+#include "broker/bus-arguments.h"
 #include "broker/bus-peer.h"
 #include "broker/job-bus.h"
 #include "broker/manager.h"
 #include "broker/polkit.h"
 #include "broker/request.h"
-#include "protocol/limits.h"
 
 static BusCall *bus_call_free(BusCall *call) {
         Manager *manager = call->bus->manager;
@@ -21,6 +20,8 @@ static BusCall *bus_call_free(BusCall *call) {
         sd_bus_message_unref(call->message);
         request_clear(&call->request);
         buffer_clear(&call->line);
+        for (size_t i = 0; i < call->n_fds; i++)
+                safe_close(call->fds[i].fd);
         buffer_clear(&call->answer);
         peer_clear(&call->peer);
         error_clear(&call->refusal);
@@ -138,6 +139,8 @@ static void submit(BusCall *call) {
 
         r = request_to_job(&call->request, call->line.data, call->line.length, &call->peer, &request, &error);
         request.authorised = call->authorised;
+        for (size_t i = 0; r >= 0 && i < call->n_fds; i++)
+                job_request_add_fd(&request, call->fds[i].name, TAKE_FD(call->fds[i].fd));
         if (r >= 0)
                 r = job_new(call->bus->manager, &request, starts ? NULL : &sink, starts ? NULL : call, &job,
                             &error);
@@ -187,6 +190,19 @@ static Action action_of(const BusCall *call) {
         return call->method->serve ? call->method->action : command_info(call->method->command)->action;
 }
 
+/* One who is asked for a password need not answer. */
+static int ask_polkit(BusCall *call, Error *error) {
+        unsigned n = 0;
+
+        LIST_FOREACH (calls, other, call->bus->calls)
+                n += other->slot && other->peer.uid == call->peer.uid;
+        if (n >= BUS_CALLS_ASKING_MAX)
+                return error_set(error, ERROR_BUSY,
+                                 "too many calls of user %u wait to be authorised: the limit is %u",
+                                 (unsigned) call->peer.uid, BUS_CALLS_ASKING_MAX);
+        return polkit_ask_caller(call->bus, call->message, action_of(call), on_polkit, call, &call->slot);
+}
+
 static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
         BusCall *call = userdata;
 
@@ -198,76 +214,13 @@ static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
         call->peer = TAKE(*peer, PEER_NULL);
         if (access_check(&call->bus->manager->access, &call->peer, action_of(call), &call->refusal) >= 0)
                 proceed(call);
-        else if (polkit_ask_caller(call->bus, call->message, action_of(call), on_polkit, call, &call->slot) <
-                 0)
-                reply_error(call, &call->refusal);
+        else if (ask_polkit(call, error) < 0)
+                reply_error(call, error_is_set(error) ? error : &call->refusal);
 }
 
 /* Whoever waits for an answer and leaves, does not want it any more. */
 static int on_caller_gone(sd_bus_track *track, void *userdata) {
         bus_call_abandon(userdata);
-        return 0;
-}
-
-static int read_strings(sd_bus_message *m, json_object **ret) {
-        _cleanup_json_ json_object *array = json_object_new_array();
-        const char *s;
-        int r;
-
-        if (!array)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(m, 'a', "s");
-        while (r >= 0 && (r = sd_bus_message_read(m, "s", &s)) > 0)
-                r = json_append(array, json_object_new_string(s));
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r < 0)
-                return r;
-        *ret = json_object_array_length(array) > 0 ? TAKE_PTR(array) : NULL;
-        return 0;
-}
-
-static int read_argument(const BusArgument *argument, sd_bus_message *m, json_object **ret, Error *error) {
-        const char *s = NULL;
-        int r;
-
-        if (argument->type == BUS_STRINGS)
-                r = read_strings(m, ret);
-        else {
-                r = sd_bus_message_read(m, "s", &s);
-                if (r >= 0 && argument->type == BUS_JSON) {
-                        r = json_parse(s, strlen(s), PROTOCOL_NESTING_MAX - 2, ret, error);
-                        return error_prefix(error, r, "malformed %s", argument->member);
-                }
-                if (r >= 0 && s[0]) {
-                        *ret = json_object_new_string(s);
-                        r = *ret ? 0 : -ENOMEM;
-                }
-        }
-        return r < 0 ? error_set_errno(error, r, "read the arguments") : 0;
-}
-
-/* The line that a client of the socket would send for this. */
-static int write_line(const BusMethod *method, sd_bus_message *m, Buffer *line, Error *error) {
-        _cleanup_json_ json_object *payload = json_object_new_object();
-        int r;
-
-        for (const BusArgument *a = method->arguments; payload && a->member; a++) {
-                json_object *value = NULL;
-
-                r = read_argument(a, m, &value, error);
-                if (r < 0)
-                        return r;
-                if (value && json_add(payload, a->member, value) < 0)
-                        return error_oom(error);
-        }
-        /* Jobs of the bus show how far they are. */
-        if (!payload || json_add(payload, "progress", json_object_new_boolean(true)) < 0 ||
-            request_write(method->command, payload, line) < 0)
-                return error_oom(error);
-        if (line->length > PROTOCOL_LINE_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "the arguments are over the limit of %zu bytes", (size_t) PROTOCOL_LINE_MAX);
         return 0;
 }
 
@@ -290,9 +243,13 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
         LIST_PREPEND(calls, bus->calls, call);
         bus->n_calls++;
 
-        r = method->serve ? 0 : write_line(method, m, &call->line, &error);
+        r = bus->n_calls <= BUS_CALLS_MAX
+                    ? 0
+                    : error_set(&error, ERROR_BUSY, "too many calls: the limit is %u", BUS_CALLS_MAX);
         if (r >= 0 && !method->serve)
-                r = request_read(call->line.data, call->line.length, &call->request, &error);
+                r = bus_arguments_read(call, &error);
+        if (r >= 0 && !method->serve)
+                r = request_read(call->line.data, call->line.length, call->given, &call->request, &error);
         if (r < 0) {
                 reply_error(call, &error);
                 return 1;

@@ -20,10 +20,18 @@
  */
 #define BUS_ANSWER_MAX ((size_t) MIB(60))
 
+/* Calls at a time, those that are jobs included: each holds its message, and the message its fds. What is
+ * over this is refused as busy. */
+#define BUS_CALLS_MAX 4096U
+
+/* Those of one user that polkit is asked about, which may take him as long as he likes. */
+#define BUS_CALLS_ASKING_MAX 32U
+
 typedef enum BusArgumentType {
         BUS_STRING,  /* s; an empty one is left out */
         BUS_STRINGS, /* as; the same */
         BUS_JSON,    /* s, the text of a JSON value */
+        BUS_FD,      /* h; `member` is the fd's name: see member_from_fd_name() */
 } BusArgumentType;
 
 typedef struct BusArgument {
@@ -56,6 +64,9 @@ struct BusCall {
         sd_bus_track *track; /* the caller */
         Request request;
         Buffer line;
+        JobFd fds[BUS_ARGUMENTS_MAX];
+        size_t n_fds;
+        Member given; /* the members that these are */
         Peer peer;
         bool authorised; /* by polkit */
         Error refusal;   /* what access.h says, while polkit is asked */

@@ -240,7 +240,7 @@ static void serve(Client *client, const char *line, size_t length) {
         int r;
 
         client_unset_deadline(client);
-        r = request_read(line, length, &client->request, &error);
+        r = request_read(line, length, /* given= */ 0, &client->request, &error);
         if (r >= 0)
                 r = request_load_peer(client->request.command, &client->peer, client->fd, &error);
         if (r >= 0 && client->request.command != COMMAND_STATUS) {

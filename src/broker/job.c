@@ -134,8 +134,7 @@ int job_new(Manager *manager, JobRequest *request, const JobSink *sink, void *us
         r = job_allocate(manager, request, sink, userdata, &job, error);
         if (r < 0)
                 return r;
-        r = scheduler_enqueue(&manager->scheduler, &job->ticket, request->peer.uid,
-                              info->own_worker ? LANE_LONG : LANE_SHORT, error);
+        r = scheduler_enqueue(&manager->scheduler, &job->ticket, request->peer.uid, request->lane, error);
         if (r < 0) {
                 job_free(job);
                 return r;
@@ -226,7 +225,7 @@ void job_start(Job *job) {
         job->started_usec = now_usec(CLOCK_MONOTONIC);
         set_state(job, JOB_RUNNING);
         job_log_started(job);
-        if (pool_run(&job->manager->pool, job, command_info(job->command)->own_worker, &error) < 0)
+        if (pool_run(&job->manager->pool, job, job->ticket.lane != LANE_SHORT, &error) < 0)
                 job_fail(job, &error);
 }
 

@@ -6,7 +6,7 @@
  *        job_new()            scheduler              worker
  *     ───────────────▶ WAITING ───────▶ RUNNING ───────────────▶ answered, gone
  *                         │                │                        ▲
- *                         │ job_cancel()   │ job_cancel(): SIGINT    │
+ *                         │ job_cancel()   │ job_cancel(): SIGTERM   │
  *                         │                ▼                        │
  *                         │            CANCELLING ──────────────────┤
  *                         └─────────────────────────────────────────┘
@@ -51,6 +51,7 @@ typedef struct JobFd {
 typedef struct JobRequest {
         Command command;
         const char *resource; /* what it is about, for people and the journal; may be NULL; borrowed */
+        Lane lane;            /* in any but LANE_SHORT it has a worker to itself */
         bool progress;        /* the sink wants the progress lines as well */
         bool authorised;      /* polkit lets the peer, so that access.h need not */
         Peer peer;            /* who asks; owned */

@@ -157,7 +157,8 @@ void manager_leave(Manager *manager) {
 
 static void cancel_jobs(Manager *manager, bool all) {
         LIST_FOREACH (jobs, job, manager->jobs)
-                if (all || job->state == JOB_WAITING || command_info(job->command)->action == ACTION_BUILD)
+                if (all || job->state == JOB_WAITING || job->ticket.lane == LANE_SESSION ||
+                    command_info(job->command)->action == ACTION_BUILD)
                         job_cancel(job, "the daemon is stopping");
 }
 

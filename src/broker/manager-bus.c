@@ -29,6 +29,15 @@ static int answer_container_status(json_object *payload, sd_bus_message *reply) 
                        : sd_bus_message_append(reply, "s", status);
 }
 
+/* Of one whose output went elsewhere. */
+static int answer_exit_code(json_object *payload, sd_bus_message *reply) {
+        int64_t exit_code = 0;
+
+        return json_get_int64(payload, "exitCode", &exit_code, NULL) < 0
+                       ? -EBADMSG
+                       : sd_bus_message_append(reply, "i", (int32_t) exit_code);
+}
+
 static int append_bytes(sd_bus_message *reply, json_object *string) {
         return sd_bus_message_append_array(reply, 'y', string ? json_object_get_string(string) : NULL,
                                            string ? (size_t) json_object_get_string_len(string) : 0);
@@ -53,6 +62,11 @@ static int answer_exec(json_object *payload, sd_bus_message *reply) {
                 { "recipe", BUS_JSON }, { "resource", BUS_STRING }, { "output", BUS_STRING }, \
                         { "root", BUS_STRING }, { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
         }
+#define BUILD_FD_ARGUMENTS \
+        { \
+                { "recipe", BUS_JSON }, { "resource", BUS_STRING }, { "output", BUS_FD }, \
+                        { "context", BUS_FD }, { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
+        }
 #define IMAGE \
         { "ref", BUS_STRING }, { \
                 "version", BUS_STRING \
@@ -61,6 +75,14 @@ static int answer_exec(json_object *payload, sd_bus_message *reply) {
         { "id", BUS_STRING }
 #define PATH \
         { "path", BUS_STRING }
+#define ARCHIVE \
+        { "archive", BUS_FD }
+#define WORDS \
+        { "command", BUS_STRINGS }
+#define STDIO \
+        { "stdin", BUS_FD }, { "stdout", BUS_FD }, { \
+                "stderr", BUS_FD \
+        }
 
 static int serve_status(BusCall *call, const Peer *peer, Error *error) {
         Status status = manager_status(call->bus->manager);
@@ -133,17 +155,19 @@ static int serve_cancel_job(BusCall *call, const Peer *peer, Error *error) {
 static const BusMethod methods[] = {
         { "Build", COMMAND_BUILD, BUILD_ARGUMENTS, .answer = answer_output },
         { "StartBuild", COMMAND_BUILD, BUILD_ARGUMENTS, .starts = true },
+        { "BuildFD", COMMAND_BUILD, BUILD_FD_ARGUMENTS },
+        { "StartBuildFD", COMMAND_BUILD, BUILD_FD_ARGUMENTS, .starts = true },
         { "ImageImport", COMMAND_IMAGE_IMPORT, { IMAGE, PATH } },
         { "StartImageImport", COMMAND_IMAGE_IMPORT, { IMAGE, PATH }, .starts = true },
+        { "ImageImportFD", COMMAND_IMAGE_IMPORT, { IMAGE, ARCHIVE } },
+        { "StartImageImportFD", COMMAND_IMAGE_IMPORT, { IMAGE, ARCHIVE }, .starts = true },
         { "ImageStart", COMMAND_IMAGE_START, { IMAGE, ID } },
         { "ImageDestroy", COMMAND_IMAGE_DESTROY, { IMAGE } },
         { "ContainerStop", COMMAND_CONTAINER_STOP, { ID } },
         { "ContainerDestroy", COMMAND_CONTAINER_DESTROY, { ID } },
         { "ContainerStatus", COMMAND_CONTAINER_STATUS, { ID }, .answer = answer_container_status },
-        { "ContainerExec",
-          COMMAND_CONTAINER_EXEC,
-          { ID, { "command", BUS_STRINGS } },
-          .answer = answer_exec },
+        { "ContainerExec", COMMAND_CONTAINER_EXEC, { ID, WORDS }, .answer = answer_exec },
+        { "ContainerExecFD", COMMAND_CONTAINER_EXEC, { ID, WORDS, STDIO }, .answer = answer_exit_code },
         { "ContainerUpdate", COMMAND_CONTAINER_UPDATE, { IMAGE, ID, PATH } },
         { "StartContainerUpdate", COMMAND_CONTAINER_UPDATE, { IMAGE, ID, PATH }, .starts = true },
         { "Status", .action = ACTION_INSPECT, .serve = serve_status },
@@ -188,6 +212,8 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                 { "CommandsPerUserMax", settings->commands_per_user_max },
                 { "BuildsMax", settings->builds_max },
                 { "BuildsPerUserMax", settings->builds_per_user_max },
+                { "SessionsMax", settings->sessions_max },
+                { "SessionsPerUserMax", settings->sessions_per_user_max },
                 { "QueueMax", settings->queue_max },
                 { "QueuePerUserMax", settings->queue_per_user_max },
                 { "RequestMemoryMax", settings->request_memory_max },
@@ -209,6 +235,9 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
 #define LIMIT(name) SD_BUS_PROPERTY(name, "t", get_property, 0, 0)
 #define IN_BUILD \
         SD_BUS_ARGS("s", recipe, "s", resource, "s", output, "s", root, "as", entrypoint, "as", platforms)
+#define IN_BUILD_FD \
+        SD_BUS_ARGS("s", recipe, "s", resource, "h", output, "h", root, "as", entrypoint, "as", platforms)
+#define IN_IMPORT_FD SD_BUS_ARGS("s", ref, "s", version, "h", archive)
 #define IN_IMPORT SD_BUS_ARGS("s", ref, "s", version, "s", path)
 #define IN_UPDATE SD_BUS_ARGS("s", ref, "s", version, "s", id, "s", path)
 #define OUT_JOB SD_BUS_RESULT("o", job)
@@ -227,6 +256,8 @@ static const sd_bus_vtable manager_vtable[] = {
         LIMIT("CommandsPerUserMax"),
         LIMIT("BuildsMax"),
         LIMIT("BuildsPerUserMax"),
+        LIMIT("SessionsMax"),
+        LIMIT("SessionsPerUserMax"),
         LIMIT("QueueMax"),
         LIMIT("QueuePerUserMax"),
         LIMIT("RequestMemoryMax"),
@@ -246,8 +277,15 @@ static const sd_bus_vtable manager_vtable[] = {
                SD_BUS_RESULT("i", exitCode, "ay", stdout, "ay", stderr), on_method, OPEN),
         METHOD("ContainerUpdate", IN_UPDATE, SD_BUS_NO_RESULT, on_method, OPEN),
 
+        METHOD("BuildFD", IN_BUILD_FD, SD_BUS_NO_RESULT, on_method, OPEN),
+        METHOD("ImageImportFD", IN_IMPORT_FD, SD_BUS_NO_RESULT, on_method, OPEN),
+        METHOD("ContainerExecFD", SD_BUS_ARGS("s", id, "as", command, "h", stdin, "h", stdout, "h", stderr),
+               SD_BUS_RESULT("i", exitCode), on_method, OPEN),
+
         METHOD("StartBuild", IN_BUILD, OUT_JOB, on_method, OPEN),
         METHOD("StartImageImport", IN_IMPORT, OUT_JOB, on_method, OPEN),
+        METHOD("StartBuildFD", IN_BUILD_FD, OUT_JOB, on_method, OPEN),
+        METHOD("StartImageImportFD", IN_IMPORT_FD, OUT_JOB, on_method, OPEN),
         METHOD("StartContainerUpdate", IN_UPDATE, OUT_JOB, on_method, OPEN),
         METHOD("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tssuso)", jobs), on_method, OPEN),
         METHOD("GetJob", SD_BUS_ARGS("t", id), OUT_JOB, on_method, OPEN),

@@ -58,6 +58,8 @@ static void apply_limits(Manager *manager) {
         lanes[LANE_SHORT].per_user_max = s->commands_per_user_max;
         lanes[LANE_LONG].max = s->builds_max;
         lanes[LANE_LONG].per_user_max = s->builds_per_user_max;
+        lanes[LANE_SESSION].max = s->sessions_max;
+        lanes[LANE_SESSION].per_user_max = s->sessions_per_user_max;
         manager->scheduler.queue_max = s->queue_max;
         manager->scheduler.queue_per_user_max = s->queue_per_user_max;
         manager->pool.idle_max_usec = s->worker_idle_usec;

@@ -5,8 +5,9 @@
 
 #include "recipe/recipe.h"
 
-static bool needs_files(Command command) {
-        return command_info(command)->required & (MEMBER_PATH | MEMBER_ROOT | MEMBER_OUTPUT);
+/* Whether it names what is the client's, to be found from his root directory. */
+static bool needs_files(Command command, Member given) {
+        return command_info(command)->required & ~given & (MEMBER_PATH | MEMBER_ROOT | MEMBER_OUTPUT);
 }
 
 /* Each value but the first is behind one of these; inside of strings they count for nothing. */
@@ -34,14 +35,14 @@ static int check_recipe(const Request *request, Error *error) {
         return request->command == COMMAND_BUILD ? recipe_new(request->payload.recipe, &recipe, error) : 0;
 }
 
-int request_read(const char *line, size_t length, Request *ret, Error *error) {
+int request_read(const char *line, size_t length, Member given, Request *ret, Error *error) {
         _cleanup_(request_clear) Request request = {};
         int r;
 
         if (has_too_many_values(line, length))
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                  "malformed message: it has more than %zu values", REQUEST_VALUES_MAX);
-        r = request_decode(line, length, /* internal= */ false, &request, error);
+        r = request_decode(line, length, /* internal= */ false, given, &request, error);
         if (r >= 0)
                 r = check_recipe(&request, error);
         if (r < 0)
@@ -54,9 +55,9 @@ int request_read(const char *line, size_t length, Request *ret, Error *error) {
 int request_load_peer(Command command, Peer *peer, int fd, Error *error) {
         int r = 0;
 
-        if (peer->uid != 0 || needs_files(command))
+        if (peer->uid != 0 || needs_files(command, /* given= */ 0))
                 r = peer_load_groups(peer, fd, error);
-        if (r >= 0 && needs_files(command))
+        if (r >= 0 && needs_files(command, /* given= */ 0))
                 r = peer_load_pidfd(peer, fd, error);
         return r;
 }
@@ -66,6 +67,12 @@ static const char *resource_of(const Payload *payload) {
         return payload->resource ?: payload->id ?: payload->image;
 }
 
+static Lane lane_of(const Request *request) {
+        if (request->given & MEMBERS_OF_STDIO)
+                return LANE_SESSION;
+        return command_info(request->command)->own_worker ? LANE_LONG : LANE_SHORT;
+}
+
 int request_to_job(const Request *request, const char *line, size_t length, Peer *peer, JobRequest *ret,
                    Error *error) {
         int r;
@@ -73,6 +80,7 @@ int request_to_job(const Request *request, const char *line, size_t length, Peer
         *ret = (JobRequest){
                 .command = request->command,
                 .resource = resource_of(&request->payload),
+                .lane = lane_of(request),
                 .progress = request->payload.progress,
                 .peer = *peer,
         };
@@ -83,7 +91,7 @@ int request_to_job(const Request *request, const char *line, size_t length, Peer
         r = job_request_set_line(ret, line, length);
         if (r < 0)
                 return error_set_errno(error, r, "keep the request");
-        if (!needs_files(request->command))
+        if (!needs_files(request->command, request->given))
                 return 0;
 
         int root = peer_open_root(&ret->peer, error);

@@ -11,8 +11,8 @@
  * text. The largest recipe has fewer. */
 #define REQUEST_VALUES_MAX ((size_t) KIB(256))
 
-/* Decodes and checks a line, the recipe of a build included. */
-int request_read(const char *line, size_t length, Request *ret, Error *error);
+/* Decodes and checks a line, the recipe of a build included. `given` are members that came as fds. */
+int request_read(const char *line, size_t length, Member given, Request *ret, Error *error);
 
 /* Loads of the peer what the command needs: groups and pidfd where it is to act as the client. `fd` is its
  * connection. */

@@ -67,6 +67,8 @@ static const Setting table[] = {
         LIMIT("CommandsPerUserMax", SETTING_COUNT, commands_per_user_max, 1, 1024, 12),
         LIMIT("BuildsMax", SETTING_COUNT, builds_max, 1, 256, 4),
         LIMIT("BuildsPerUserMax", SETTING_COUNT, builds_per_user_max, 1, 256, 3),
+        LIMIT("SessionsMax", SETTING_COUNT, sessions_max, 1, 1024, 64),
+        LIMIT("SessionsPerUserMax", SETTING_COUNT, sessions_per_user_max, 1, 1024, 48),
         LIMIT("QueueMax", SETTING_COUNT, queue_max, 0, 65536, 2048),
         LIMIT("QueuePerUserMax", SETTING_COUNT, queue_per_user_max, 0, 65536, 1024),
         LIMIT("RequestMemoryMax", SETTING_SIZE, request_memory_max, KIB(64), GIB(64), MIB(256)),

@@ -25,6 +25,8 @@ typedef struct Settings {
         uint64_t commands_per_user_max;
         uint64_t builds_max;
         uint64_t builds_per_user_max;
+        uint64_t sessions_max;
+        uint64_t sessions_per_user_max;
         uint64_t queue_max;
         uint64_t queue_per_user_max;
         uint64_t request_memory_max;

@@ -14,10 +14,12 @@ typedef struct Ticket Ticket;
 typedef struct User User;
 typedef struct UserLane UserLane;
 
-/* Commands that take long have their own lane, so that they leave room for the others. */
+/* Commands that take long have their own lane, so that they leave room for the others; and so do those that
+ * are somebody's session, which may last as long as he likes and costs little meanwhile. */
 typedef enum Lane {
         LANE_SHORT,
         LANE_LONG,
+        LANE_SESSION,
         _LANE_MAX,
 } Lane;
 

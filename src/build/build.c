@@ -14,7 +14,7 @@ typedef struct Build {
         const BuildInputs *inputs;
         Plan plan;
         Output *outputs[PLATFORMS_MAX]; /* written, not yet in their places */
-        int root_fd;                    /* the client's `root` */
+        int root_fd;                    /* the client's `root`, to be read */
 } Build;
 
 static void build_clear(Build *b) {
@@ -66,15 +66,17 @@ static int export_stage(Build *b, BuildStage *stage, int fd, Error *error) {
 /* OUTPUT/image.tar, or OUTPUT/linux-arm64/image.tar where there are several. */
 static int open_output(Build *b, const PlatformPlan *platform, Output **ret, Error *error) {
         char subdirectory[PLATFORM_MAX];
+        const char *output = b->inputs->output ?: ".";
         _cleanup_free_ char *directory =
                 b->plan.n_platforms > 1
-                        ? format_string("%s/%s", b->inputs->output,
+                        ? format_string("%s/%s", output,
                                         platform_format_directory(subdirectory, &platform->platform))
-                        : strdup(b->inputs->output);
+                        : strdup(output);
 
         if (!directory)
                 return error_oom(error);
-        return output_open(b->inputs->client, -EBADF, directory, BUILD_ARCHIVE, /* flags= */ 0, ret, error);
+        return output_open(b->inputs->client, b->inputs->output ? -EBADF : b->inputs->output_fd, directory,
+                           BUILD_ARCHIVE, /* flags= */ 0, ret, error);
 }
 
 static int build_platform(Build *b, size_t i, Error *error) {
@@ -86,7 +88,7 @@ static int build_platform(Build *b, size_t i, Error *error) {
                 .platform_name = platform->name,
                 .client = b->inputs->client,
                 .root_fd = b->root_fd,
-                .root_name = b->inputs->root,
+                .root_name = b->inputs->root ?: ".",
                 .observer = b->inputs->observer,
         };
         int r;
@@ -100,20 +102,36 @@ static int build_platform(Build *b, size_t i, Error *error) {
         return error_prefix(error, r, "platform %s: export", platform->name);
 }
 
+static int check_path(const char *name, const char *path, Error *error) {
+        if (!path || path[0] == '/')
+                return 0;
+        return error_set(error, ERROR_INVALID_ARGUMENT, "\"%s\" must be an absolute path: \"%s\"", name,
+                         path);
+}
+
+/* An fd may be O_PATH, or opened by somebody with more rights than he who gave it. */
+static int open_root(Build *b, Error *error) {
+        const BuildInputs *inputs = b->inputs;
+
+        b->root_fd = identity_open_directory(inputs->client, inputs->root ? -EBADF : inputs->root_fd,
+                                             inputs->root ?: ".", error);
+        return error_prefix(error, MIN(b->root_fd, 0), "root");
+}
+
 static int build_all(Build *b, Error *error) {
         _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
         int r;
 
-        if (b->inputs->root[0] != '/' || b->inputs->output[0] != '/')
-                return error_set(error, ERROR_INVALID_ARGUMENT, "\"%s\" must be an absolute path: \"%s\"",
-                                 b->inputs->root[0] != '/' ? "root" : "output",
-                                 b->inputs->root[0] != '/' ? b->inputs->root : b->inputs->output);
-        r = plan_make(b->inputs->recipe, b->inputs->platforms, &b->plan, error);
+        r = check_path("root", b->inputs->root, error);
+        if (r >= 0)
+                r = check_path("output", b->inputs->output, error);
         if (r < 0)
                 return r;
-        b->root_fd = identity_open_directory(b->inputs->client, -EBADF, b->inputs->root, error);
-        if (b->root_fd < 0)
-                return error_prefix(error, b->root_fd, "root");
+        r = plan_make(b->inputs->recipe, b->inputs->platforms, &b->plan, error);
+        if (r >= 0)
+                r = open_root(b, error);
+        if (r < 0)
+                return r;
 
         r = runtime_lease_begin(b->runtime, &leased, error);
         for (size_t i = 0; i < b->plan.n_platforms && r >= 0; i++)

@@ -17,6 +17,7 @@ typedef struct BuildInputs {
         const char *resource;    /* what the image is called: "acme/hello" */
         const char *root;        /* directory on the client's side that sources are relative to; absolute */
         const char *output;      /* the same, of the output */
+        int root_fd, output_fd;  /* the directories themselves, borrowed, where these are NULL */
         char *const *entrypoint; /* NULL: the base image's */
         char *const *platforms;  /* NULL: this machine's */
         const Identity *client;  /* whose files are read and written, with whose rights */

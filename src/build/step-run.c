@@ -78,7 +78,8 @@ int step_run(BuildStage *stage, const StepState *state, const char *command, Err
                 r = write_process(stage, state, command, &process, error);
         if (r < 0)
                 return r;
-        r = process_run(stage->runtime, stage->container, &process, take_output, &output, &exit_code, error);
+        r = process_run(stage->runtime, stage->container, &process,
+                        &(ProcessStdio){ .output = take_output, .userdata = &output }, &exit_code, error);
         for (Stream s = 0; s < _STREAM_MAX; s++) {
                 output.stream = s;
                 lines_finish(&output.lines[s]);

@@ -35,7 +35,13 @@ typedef enum Member {
         MEMBER_ENTRYPOINT = 1 << 9,
         MEMBER_PLATFORMS = 1 << 10,
         MEMBER_PROGRESS = 1 << 11,
+        /* Only ever given as fds. */
+        MEMBER_STDIN = 1 << 12,
+        MEMBER_STDOUT = 1 << 13,
+        MEMBER_STDERR = 1 << 14,
 } Member;
+
+#define MEMBERS_OF_STDIO (MEMBER_STDIN | MEMBER_STDOUT | MEMBER_STDERR)
 
 /* What a command does to the machine; access is decided by it. */
 typedef enum Action {

@@ -14,7 +14,7 @@ static const char *const kinds[] = {
 
 #define ENVELOPE_PREFIX "{\"version\":0,\"command\":\""
 
-int request_decode(const char *line, size_t length, bool internal, Request *ret, Error *error) {
+int request_decode(const char *line, size_t length, bool internal, Member given, Request *ret, Error *error) {
         _cleanup_json_ json_object *envelope = NULL;
         const char *name = NULL;
         int64_t version = PROTOCOL_VERSION;
@@ -40,16 +40,18 @@ int request_decode(const char *line, size_t length, bool internal, Request *ret,
         if (command < 0 || (command_info(command)->internal && !internal))
                 return error_set(error, ERROR_UNSUPPORTED, "unknown command: %.256s", strempty(name));
 
-        r = payload_decode(command, json_member(envelope, "payload"), &ret->payload, error);
+        r = payload_decode(command, json_member(envelope, "payload"), given, &ret->payload, error);
         if (r < 0)
                 return r;
         ret->command = command;
+        ret->given = given;
         return 0;
 }
 
 void request_clear(Request *request) {
         payload_clear(&request->payload);
         request->command = COMMAND_STATUS;
+        request->given = 0;
 }
 
 int request_write(Command command, json_object *payload, Buffer *buffer) {

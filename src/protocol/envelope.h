@@ -19,13 +19,14 @@
 
 typedef struct Request {
         Command command;
+        Member given; /* as fds, and therefore not in the payload */
         Payload payload;
 } Request;
 
 /* Decodes a line (its newline may be there or not) and checks it: syntax, version, command, payload.
  * ERROR_UNSUPPORTED for version and command, ERROR_INVALID_ARGUMENT for the rest. Internal commands are
- * unknown unless `internal`. */
-int request_decode(const char *line, size_t length, bool internal, Request *ret, Error *error);
+ * unknown unless `internal`. `given` are members that came as fds. */
+int request_decode(const char *line, size_t length, bool internal, Member given, Request *ret, Error *error);
 void request_clear(Request *request);
 
 /* Appends a request's whole line with its newline, for clients: 0 or -ENOMEM. `payload` may be NULL: the

@@ -27,6 +27,21 @@ static const struct {
         { MEMBER_PROGRESS, "progress", TYPE_BOOL, offsetof(Payload, progress) },
 };
 
+static const struct {
+        const char *name;
+        Member member;
+} fds[] = {
+        { "archive", MEMBER_PATH }, { "context", MEMBER_ROOT },  { "output", MEMBER_OUTPUT },
+        { "stdin", MEMBER_STDIN },  { "stdout", MEMBER_STDOUT }, { "stderr", MEMBER_STDERR },
+};
+
+Member member_from_fd_name(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(fds); i++)
+                if (streq(fds[i].name, name))
+                        return fds[i].member;
+        return 0;
+}
+
 /* Empty is as good as absent: 1 when the member is there and holds something. */
 static int read_member(json_object *payload, const char *name, MemberType type, void *target, Error *error) {
         const char *s = NULL;
@@ -108,7 +123,7 @@ static int derive(Payload *payload, const CommandInfo *info, Error *error) {
         return 0;
 }
 
-int payload_decode(Command command, json_object *payload, Payload *ret, Error *error) {
+int payload_decode(Command command, json_object *payload, Member given, Payload *ret, Error *error) {
         const CommandInfo *info = command_info(command);
         _cleanup_(payload_clear) Payload p = {};
         int r;
@@ -119,7 +134,7 @@ int payload_decode(Command command, json_object *payload, Payload *ret, Error *e
                 return error_set(error, ERROR_INVALID_ARGUMENT, "command \"%s\" needs a payload", info->name);
 
         for (size_t i = 0; i < ELEMENTSOF(members); i++) {
-                if (!((info->required | info->optional) & members[i].member))
+                if (!((info->required | info->optional) & ~given & members[i].member))
                         continue;
                 r = read_member(payload, members[i].name, members[i].type, (char *) &p + members[i].offset,
                                 error);

@@ -24,8 +24,14 @@ typedef struct Payload {
 } Payload;
 
 /* Reads and checks the payload of a command; `payload` may be NULL (absent). Members that the command does
- * not have are ignored. ERROR_INVALID_ARGUMENT names the member. On failure *ret is clear. */
-int payload_decode(Command command, json_object *payload, Payload *ret, Error *error);
+ * not have are ignored, and so are those that are `given` otherwise: as fds. ERROR_INVALID_ARGUMENT names the
+ * member. On failure *ret is clear. */
+int payload_decode(Command command, json_object *payload, Member given, Payload *ret, Error *error);
+
+/* A surface that can pass fds may let one stand for a member. The fds have names of their own among those
+ * that go with a request: "archive" for `path`, "context" for `root`, "output", "stdin", "stdout", "stderr".
+ * 0 for a name that stands for none. */
+Member member_from_fd_name(const char *name) _pure_;
 
 /* Frees and resets. */
 void payload_clear(Payload *payload);

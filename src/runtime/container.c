@@ -298,8 +298,8 @@ int container_destroy(Runtime *runtime, const char *id, Error *error) {
         return isempty(container.snapshot_key) ? 0 : snapshot_remove(runtime, container.snapshot_key, error);
 }
 
-int container_exec(Runtime *runtime, const char *id, char *const *command, ProcessOutput output,
-                   void *userdata, int *ret_exit_code, Error *error) {
+int container_exec(Runtime *runtime, const char *id, char *const *command, const ProcessStdio *stdio,
+                   int *ret_exit_code, Error *error) {
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         _cleanup_(buffer_clear) Buffer process = {};
         TaskState state;
@@ -317,7 +317,7 @@ int container_exec(Runtime *runtime, const char *id, char *const *command, Proce
                             error);
         if (r < 0)
                 return r;
-        return process_run(runtime, id, &process, output, userdata, ret_exit_code, error);
+        return process_run(runtime, id, &process, stdio, ret_exit_code, error);
 }
 
 /* The container as it was, and its task when it had one. */

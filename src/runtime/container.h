@@ -32,8 +32,8 @@ int container_destroy(Runtime *runtime, const char *id, Error *error);
 
 /* Runs a command with the container's own process settings. ERROR_NOT_FOUND for an absent container,
  * ERROR_NOT_RUNNING for a stopped one; otherwise as process_run(). */
-int container_exec(Runtime *runtime, const char *id, char *const *command, ProcessOutput output,
-                   void *userdata, int *ret_exit_code, Error *error);
+int container_exec(Runtime *runtime, const char *id, char *const *command, const ProcessStdio *stdio,
+                   int *ret_exit_code, Error *error);
 
 /* Makes an existing container run another image: a new snapshot, the same id. When the new task does not
  * start, container and task are as they were before. ERROR_NOT_FOUND where there is no such container. */

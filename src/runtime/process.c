@@ -12,28 +12,11 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/time-util.h"
-#include "containerd/tasks.h"
+#include "runtime/process-internal.h"
 #include "runtime/task.h"
-
-#define READ_SIZE ((size_t) KIB(128))
 
 /* As large as fcntl(2) F_SETPIPE_SZ gives to everybody: fewer turns for who writes much. */
 #define FIFO_SIZE ((int) MIB(1))
-
-/* What is read once a process has ended: more than this it cannot have left in its streams. */
-#define DRAIN_MAX ((size_t) _STREAM_MAX * (size_t) FIFO_SIZE)
-
-typedef struct Process {
-        Runtime *runtime;
-        const char *container_id;
-        char *id;
-        char *directory;
-        char *paths[_STREAM_MAX];
-        int fds[_STREAM_MAX];
-        bool added; /* containerd knows of it and must be told to forget */
-        CtrWait *wait;
-        char *data;
-} Process;
 
 const char *stream_to_string(Stream stream) {
         return stream == STREAM_STDERR ? "stderr" : "stdout";
@@ -46,6 +29,10 @@ static void unlink_fifos(Process *p) {
                         (void) unlink(p->paths[s]);
                         p->paths[s] = mfree(p->paths[s]);
                 }
+        if (p->stdin_path) {
+                (void) unlink(p->stdin_path);
+                p->stdin_path = mfree(p->stdin_path);
+        }
         if (p->directory) {
                 (void) rmdir(p->directory);
                 p->directory = mfree(p->directory);
@@ -100,18 +87,33 @@ static int delete_in_background(const Process *p) {
         return r;
 }
 
+/* What one that was killed has still written: until it is taken, the shim does not let go of it. */
+static void discard_output(Process *p) {
+        char data[KIB(4)];
+
+        for (Stream s = 0; s < _STREAM_MAX; s++)
+                while (p->fds[s] >= 0) {
+                        struct pollfd fd = { .fd = p->fds[s], .events = POLLIN };
+                        if (poll(&fd, 1, (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC)) <= 0)
+                                break;
+                        if (read(fd.fd, data, sizeof(data)) == 0)
+                                p->fds[s] = safe_close(p->fds[s]);
+                }
+}
+
 /* Kills what still runs and lets containerd forget it; whatever happened to the command, this is not
  * cancelled. */
 static void process_end(Process *p) {
         CTR_SHIELD();
         _cleanup_(error_clear) Error error = {};
-        bool held_open = p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0;
         CtrExit end;
 
         /* One that was never started cannot be killed, and its wait would not end. */
         if (p->wait && ctr_wait_finish(p->wait, 0, &end, NULL) == 0 &&
-            ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0)
-                (void) ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL);
+            ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0 &&
+            ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL) > 0)
+                discard_output(p);
+        bool held_open = p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0;
         if (!p->added || (held_open && p->wait && delete_in_background(p) >= 0))
                 return;
         if (ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
@@ -125,12 +127,19 @@ static void process_clear(Process *p) {
         unlink_fifos(p);
         for (Stream s = 0; s < _STREAM_MAX; s++)
                 safe_close(p->fds[s]);
+        safe_close(p->stdin_fd);
         free(p->id);
-        free(p->data);
+}
+
+static int make_fifo(const Process *p, const char *name, char **ret_path, Error *error) {
+        *ret_path = format_string("%s/%s", p->directory, name);
+        if (!*ret_path)
+                return error_oom(error);
+        return mkfifo(*ret_path, 0600) < 0 ? error_set_errno(error, errno, "mkfifo %s", *ret_path) : 0;
 }
 
 /* The reading ends must be open before the shim opens the writing ones, else its start never returns. */
-static int make_fifos(Process *p, Error *error) {
+static int make_fifos(Process *p, bool with_stdin, Error *error) {
         p->directory = format_string("%s/%s", p->runtime->directory, p->id);
         if (!p->directory)
                 return error_oom(error);
@@ -143,22 +152,44 @@ static int make_fifos(Process *p, Error *error) {
                 return r;
         }
         for (Stream s = 0; s < _STREAM_MAX; s++) {
-                p->paths[s] = format_string("%s/%s", p->directory, stream_to_string(s));
-                if (!p->paths[s])
-                        return error_oom(error);
-                if (mkfifo(p->paths[s], 0600) < 0)
-                        return error_set_errno(error, errno, "mkfifo %s", p->paths[s]);
+                r = make_fifo(p, stream_to_string(s), &p->paths[s], error);
+                if (r < 0)
+                        return r;
                 p->fds[s] = open(p->paths[s], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
                 if (p->fds[s] < 0)
                         return error_set_errno(error, errno, "open %s", p->paths[s]);
                 (void) fcntl(p->fds[s], F_SETPIPE_SZ, FIFO_SIZE);
         }
-        return 0;
+        return with_stdin ? make_fifo(p, "stdin", &p->stdin_path, error) : 0;
+}
+
+/* Not before the shim reads: what is written and closed again while nobody does is lost. It is about to, but
+ * does not say when. */
+static int open_stdin(Process *p, Error *error) {
+        struct pollfd cancel = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN };
+        uint64_t deadline = now_usec(CLOCK_MONOTONIC) + PROCESS_STDIN_USEC;
+        CtrExit end;
+
+        for (;;) {
+                p->stdin_fd = open(p->stdin_path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
+                if (p->stdin_fd >= 0)
+                        return 0;
+                if (errno != ENXIO)
+                        return error_set_errno(error, errno, "open %s", p->stdin_path);
+                if (ctr_wait_finish(p->wait, 0, &end, NULL) != 0)
+                        return 0;
+                if (now_usec(CLOCK_MONOTONIC) > deadline)
+                        return error_set(error, ERROR_INTERNAL, "the shim does not read the process's stdin");
+                if (poll(&cancel, 1, /* msec= */ 1) > 0)
+                        return error_set(error, ERROR_CANCELLED, "cancelled");
+        }
 }
 
 static int start(Process *p, const Buffer *spec, Error *error) {
         CtrClient *client = p->runtime->client;
-        CtrStdio stdio = { .out = p->paths[STREAM_STDOUT], .err = p->paths[STREAM_STDERR] };
+        CtrStdio stdio = { .in = p->stdin_path,
+                           .out = p->paths[STREAM_STDOUT],
+                           .err = p->paths[STREAM_STDERR] };
         int r;
 
         p->added = true; /* also when the call fails on its way back */
@@ -177,34 +208,36 @@ static int start(Process *p, const Buffer *spec, Error *error) {
         r = ctr_task_start(client, p->container_id, p->id, NULL, error);
         if (r < 0)
                 return error && error->code == ERROR_INTERNAL ? error_recode(error, ERROR_COMMAND_FAILED) : r;
+        r = p->stdin_path ? open_stdin(p, error) : 0;
         unlink_fifos(p);
-        return 0;
+        return r;
 }
 
-/* Reads what is there, how much of it is in *total; the end of the stream closes it. */
-static int read_stream(Process *p, Stream s, ProcessOutput output, void *userdata, size_t *total,
-                       Error *error) {
-        ssize_t n = read(p->fds[s], p->data, READ_SIZE);
+/* Reads what is there: 1, and 0 at the end of the stream, which is then closed. */
+static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *stdio, Error *error) {
+        ssize_t n = read(p->fds[s], data, PROCESS_READ_SIZE);
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR
-                               ? 0
+                               ? 1
                                : error_set_errno(error, errno, "read %s", stream_to_string(s));
         if (n == 0) {
                 p->fds[s] = safe_close(p->fds[s]);
                 return 0;
         }
-        *total += (size_t) n;
-        return output(userdata, s, p->data, (size_t) n, error);
+        int r = stdio->output(stdio->userdata, s, data, (size_t) n, error);
+        return r < 0 ? r : 1;
 }
 
-/* Until both streams have ended, or the process has and all that it wrote has been read: something that it
- * left in the background may keep them for ever, silent or not. */
-static int pump(Process *p, ProcessOutput output, void *userdata, Error *error) {
+/* Until both streams have ended, or the process has and its streams have been silent for a moment: something
+ * that it left in the background may keep them for ever. */
+static int pump(Process *p, const ProcessStdio *stdio, Error *error) {
         enum { WAIT = _STREAM_MAX, CANCEL, N_FDS };
+        _cleanup_free_ char *data = malloc(PROCESS_READ_SIZE);
         bool ended = false;
-        size_t total = 0; /* since the process's end */
 
+        if (!data)
+                return error_oom(error);
         while (!ended || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0) {
                 struct pollfd fds[N_FDS] = {
                         [STREAM_STDOUT] = { .fd = p->fds[STREAM_STDOUT], .events = POLLIN },
@@ -225,39 +258,38 @@ static int pump(Process *p, ProcessOutput output, void *userdata, Error *error) 
                         return error_set(error, ERROR_CANCELLED, "cancelled");
                 for (Stream s = 0; s < _STREAM_MAX; s++)
                         if (fds[s].revents) {
-                                int r = read_stream(p, s, output, userdata, &total, error);
+                                int r = read_stream(p, s, data, stdio, error);
                                 if (r < 0)
                                         return r;
                         }
-                if (fds[WAIT].revents) {
+                if (fds[WAIT].revents)
                         ended = true;
-                        total = 0;
-                }
-                if (ended && total >= DRAIN_MAX)
-                        return 0;
         }
         return 0;
 }
 
-int process_run(Runtime *runtime, const char *container_id, const Buffer *spec, ProcessOutput output,
-                void *userdata, int *ret_exit_code, Error *error) {
+int process_run(Runtime *runtime, const char *container_id, const Buffer *spec, const ProcessStdio *stdio,
+                int *ret_exit_code, Error *error) {
         _cleanup_(process_clear) Process p = {
                 .runtime = runtime,
                 .container_id = container_id,
                 .id = runtime_random_name("exec"),
                 .fds = { -EBADF, -EBADF },
-                .data = malloc(READ_SIZE),
+                .stdin_fd = -EBADF,
         };
+        _cleanup_(relay_clear) Relay relay = RELAY_NULL;
         CtrExit end = {};
         int r;
 
-        if (!p.id || !p.data)
+        if (!p.id)
                 return error_oom(error);
-        r = make_fifos(&p, error);
+        r = stdio->given ? relay_open(&relay, stdio, error) : 0;
+        if (r >= 0)
+                r = make_fifos(&p, /* with_stdin= */ stdio->given, error);
         if (r >= 0)
                 r = start(&p, spec, error);
         if (r >= 0)
-                r = pump(&p, output, userdata, error);
+                r = stdio->given ? relay_run(&relay, &p, error) : pump(&p, stdio, error);
         if (r >= 0)
                 r = ctr_wait_finish(p.wait, USEC_INFINITY, &end, error);
         if (r < 0)

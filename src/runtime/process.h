@@ -22,11 +22,28 @@ const char *stream_to_string(Stream stream) _const_;
 typedef int (*ProcessOutput)(void *userdata, Stream stream, const char *data, size_t n, Error *error);
 
 /* How long, after a process has ended, its output is still read while something that it left behind keeps it
- * open, in microseconds from the last byte. More than the process itself can have left to be read is not read. */
+ * open, in microseconds from the last byte. */
 #define PROCESS_DRAIN_USEC UINT64_C(100000)
 
-/* Runs it to its end. `spec` is the JSON of an OCI runtime spec's process. No stdin. ERROR_COMMAND_FAILED
- * with the OCI runtime's words when it cannot be started, ERROR_NOT_RUNNING where the container has no
- * running task. *ret_exit_code is the process's own, or 128 and the signal that ended it. */
-int process_run(Runtime *runtime, const char *container_id, const Buffer *spec, ProcessOutput output,
-                void *userdata, int *ret_exit_code, Error *error);
+/* How long a started process's stdin may take to be opened by the shim, in microseconds. */
+#define PROCESS_STDIN_USEC UINT64_C(10000000)
+
+/* Where its streams lead. */
+typedef struct ProcessStdio {
+        /* Either to a function; there is no stdin then. */
+        ProcessOutput output;
+        void *userdata;
+
+        /* Or to fds that a client gave, borrowed: regular files, streams and devices as in given-fd.h. What
+         * comes is passed on as it comes, and so is the end of stdin. When nobody reads stdout or stderr any
+         * more, the process gets SIGPIPE, and what else it writes there is dropped. */
+        bool given;
+        int in, out, err;
+} ProcessStdio;
+
+/* Runs it to its end. `spec` is the JSON of an OCI runtime spec's process. ERROR_COMMAND_FAILED with the OCI
+ * runtime's words when it cannot be started, ERROR_NOT_RUNNING where the container has no running task,
+ * ERROR_INVALID_ARGUMENT for fds that are not fit. *ret_exit_code is the process's own, or 128 and the signal
+ * that ended it. */
+int process_run(Runtime *runtime, const char *container_id, const Buffer *spec, const ProcessStdio *stdio,
+                int *ret_exit_code, Error *error);

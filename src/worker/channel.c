@@ -111,12 +111,15 @@ static int read_fd_names(json_object *payload, ChannelRequest *request, Error *e
 }
 
 static int read_request(int fd, ChannelRequest *request, Error *error) {
+        Member given = 0;
         _cleanup_(buffer_clear) Buffer line = {};
         int r = read_to_end(fd, &line, PROTOCOL_LINE_MAX);
 
         if (r < 0)
                 return error_set_errno(error, r, "read the request");
-        return request_decode(line.data, line.length, /* internal= */ true, &request->request, error);
+        for (size_t i = 0; i < request->n_fds; i++)
+                given |= member_from_fd_name(request->fds[i].name);
+        return request_decode(line.data, line.length, /* internal= */ true, given, &request->request, error);
 }
 
 static int decode_header(const Buffer *line, ChannelRequest *request, Error *error) {

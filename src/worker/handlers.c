@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "build/build.h"
 #include "runtime/container.h"
+#include "runtime/given-fd.h"
 #include "runtime/import.h"
 #include "runtime/sweep.h"
 #include "worker/exec-reply.h"
@@ -16,6 +17,9 @@ static int identify(const Work *work, Identity *ret, Error *error) {
         const ChannelRequest *request = work->request;
         int fd = channel_request_fd(request, "root");
 
+        /* Where all is given as fds, nothing is named outside of them. */
+        if (fd < 0)
+                fd = channel_request_fd(request, "context");
         if (fd < 0)
                 return error_set(error, ERROR_INTERNAL,
                                  "the client's root directory did not come with the request");
@@ -28,6 +32,21 @@ static int identify(const Work *work, Identity *ret, Error *error) {
         return r;
 }
 
+/* The directories of a build: by name, or as fds. */
+static int find_directories(const Work *work, BuildInputs *inputs, Error *error) {
+        const ChannelRequest *request = work->request;
+        int r;
+
+        inputs->root = request->request.payload.root;
+        inputs->output = request->request.payload.output;
+        inputs->root_fd = channel_request_fd(request, "context");
+        inputs->output_fd = channel_request_fd(request, "output");
+        r = inputs->root ? 0 : given_fd_check_directory(inputs->root_fd, "root", error);
+        if (r >= 0 && !inputs->output)
+                r = given_fd_check_directory(inputs->output_fd, "output", error);
+        return r;
+}
+
 static int do_build(Work *work, Error *error) {
         const Payload *payload = &work->request->request.payload;
         _cleanup_(identity_clear) Identity client = IDENTITY_NULL;
@@ -37,24 +56,23 @@ static int do_build(Work *work, Error *error) {
         r = recipe_new(payload->recipe, &recipe, error);
         if (r < 0)
                 return error_prefix(error, r, "build failed");
-        r = identify(work, &client, error);
-        if (r < 0)
-                return r;
 
         Progress progress;
         progress_start(&progress, work);
-        const BuildInputs inputs = {
+        BuildInputs inputs = {
                 .recipe = recipe,
                 .resource = payload->resource,
-                .root = payload->root,
-                .output = payload->output,
                 .entrypoint = payload->entrypoint,
                 .platforms = payload->platforms,
                 .client = &client,
                 .observer = &progress.observer,
         };
-        r = build(work->runtime, &inputs, error);
-        if (r < 0)
+        r = find_directories(work, &inputs, error);
+        if (r >= 0)
+                r = identify(work, &client, error);
+        if (r >= 0)
+                r = build(work->runtime, &inputs, error);
+        if (r < 0 || !payload->output)
                 return r;
         work->payload = json_object_new_object();
         if (!work->payload || json_add_string(work->payload, "output", payload->output) < 0)
@@ -62,22 +80,34 @@ static int do_build(Work *work, Error *error) {
         return 0;
 }
 
-/* Imports the archive at `path`, opened as the client, as `ref:version`. */
-static int import_path(Work *work, Error *error) {
+/* The archive: that at `path`, opened as the client, or the one given. fd, which is the caller's to close. */
+static int open_archive(const Work *work, Error *error) {
         const Payload *payload = &work->request->request.payload;
-        _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
         _cleanup_(identity_clear) Identity client = IDENTITY_NULL;
-        _cleanup_(import_clear) Import import = {};
-        Platform platform;
+        GivenFd given;
         int r;
 
+        if (!payload->path) {
+                r = given_fd_open(channel_request_fd(work->request, "archive"), "archive", O_RDONLY,
+                                  GIVEN_FILE | GIVEN_STREAM, &given, error);
+                return r < 0 ? r : given.fd;
+        }
         if (payload->path[0] != '/')
                 return error_set(error, ERROR_INVALID_ARGUMENT, "\"path\" must be an absolute path: \"%s\"",
                                  payload->path);
         r = identify(work, &client, error);
-        if (r < 0)
-                return r;
-        _cleanup_close_ int fd = identity_open_file(&client, -EBADF, payload->path, error);
+        return r < 0 ? r : identity_open_file(&client, -EBADF, payload->path, error);
+}
+
+/* Imports the archive as `ref:version`. */
+static int import_archive(Work *work, Error *error) {
+        const Payload *payload = &work->request->request.payload;
+        _cleanup_close_ int fd = open_archive(work, error);
+        _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
+        _cleanup_(import_clear) Import import = {};
+        Platform platform;
+        int r;
+
         if (fd < 0)
                 return fd;
         r = runtime_lease_begin(work->runtime, &leased, error);
@@ -86,7 +116,7 @@ static int import_path(Work *work, Error *error) {
         platform_host(&platform);
         r = image_import(work->runtime, fd, &platform, &import, error);
         if (r < 0)
-                return error_prefix(error, r, "import %s", payload->path);
+                return error_prefix(error, r, "import %s", payload->path ?: "the archive");
         return image_store_put(work->runtime, payload->image, &import.target, NULL, error);
 }
 
@@ -121,13 +151,36 @@ static int do_container_status(Work *work, Error *error) {
         return 0;
 }
 
+/* Its output goes to the client's fds, and is no part of the reply. */
+static int exec_with_fds(Work *work, Error *error) {
+        const ChannelRequest *request = work->request;
+        const Payload *payload = &request->request.payload;
+        const ProcessStdio stdio = {
+                .given = true,
+                .in = channel_request_fd(request, "stdin"),
+                .out = channel_request_fd(request, "stdout"),
+                .err = channel_request_fd(request, "stderr"),
+        };
+        int exit_code, r;
+
+        r = container_exec(work->runtime, payload->id, payload->command, &stdio, &exit_code, error);
+        if (r < 0)
+                return r;
+        work->payload = json_object_new_object();
+        if (!work->payload || json_add(work->payload, "exitCode", json_object_new_int64(exit_code)) < 0)
+                return error_oom(error);
+        return 0;
+}
+
 static int do_container_exec(Work *work, Error *error) {
         const Payload *payload = &work->request->request.payload;
         _cleanup_(exec_reply_clear) ExecReply reply = {};
+        const ProcessStdio stdio = { .output = exec_reply_take, .userdata = &reply };
         int exit_code, r;
 
-        r = container_exec(work->runtime, payload->id, payload->command, exec_reply_take, &reply, &exit_code,
-                           error);
+        if (work->request->request.given & MEMBERS_OF_STDIO)
+                return exec_with_fds(work, error);
+        r = container_exec(work->runtime, payload->id, payload->command, &stdio, &exit_code, error);
         if (r < 0)
                 return r;
         work->replied = true;
@@ -145,7 +198,7 @@ static int do_container_update(Work *work, Error *error) {
                 return r;
         if (state == CONTAINER_NOT_CREATED)
                 return error_set(error, ERROR_NOT_FOUND, "container \"%s\": not found", payload->id);
-        r = import_path(work, error);
+        r = import_archive(work, error);
         return r < 0 ? r : container_update(work->runtime, payload->image, payload->id, error);
 }
 
@@ -153,17 +206,17 @@ static int do_sweep(Work *work, Error *error) {
         Sweep done = {};
 
         int r = sweep(work->runtime, &done, error);
-        if (done.containers || done.snapshots || done.leases || done.directories || done.scopes)
+        if (done.containers || done.snapshots || done.leases || done.directories)
                 log_info("Removed what ended processes left: %u containers, %u snapshots, %u leases, %u "
-                         "directories, %u scopes",
-                         done.containers, done.snapshots, done.leases, done.directories, done.scopes);
+                         "directories",
+                         done.containers, done.snapshots, done.leases, done.directories);
         return r;
 }
 
 int handle(Work *work, Error *error) {
         static int (*const handlers[_COMMAND_MAX])(Work *, Error *) = {
                 [COMMAND_BUILD] = do_build,
-                [COMMAND_IMAGE_IMPORT] = import_path,
+                [COMMAND_IMAGE_IMPORT] = import_archive,
                 [COMMAND_IMAGE_START] = do_image_start,
                 [COMMAND_IMAGE_DESTROY] = do_image_destroy,
                 [COMMAND_CONTAINER_STOP] = do_container_stop,

@@ -63,7 +63,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         _cleanup_(request_clear) Request request = {};
         _cleanup_(error_clear) Error error = {};
 
-        if (request_decode((const char *) data, size, /* internal= */ false, &request, &error) < 0) {
+        if (request_decode((const char *) data, size, /* internal= */ false, /* given= */ 0, &request,
+                           &error) < 0) {
                 try_error(&error);
                 return 0;
         }

@@ -85,7 +85,7 @@ TEST(a_build_is_what_the_protocol_takes) {
         _cleanup_(payload_clear) Payload read = {};
 
         ASSERT_OK(build_request_new(&options, recipe, "/home/me", /* progress= */ true, &payload, NULL));
-        ASSERT_OK(payload_decode(COMMAND_BUILD, payload, &read, NULL));
+        ASSERT_OK(payload_decode(COMMAND_BUILD, payload, 0, &read, NULL));
         ASSERT_STREQ(read.resource, "acme/hello");
         ASSERT_STREQ(read.root, "/home/me");
         ASSERT_STREQ(read.output, "/home/me/out");

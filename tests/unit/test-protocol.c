@@ -9,7 +9,7 @@ static Request decode(const char *line) {
         Request request = {};
         Error error = {};
 
-        if (request_decode(line, strlen(line), false, &request, &error) < 0)
+        if (request_decode(line, strlen(line), false, 0, &request, &error) < 0)
                 test_fail(__FILE__, __LINE__, "%s: %s", line, error_message(&error));
         return request;
 }
@@ -18,7 +18,7 @@ static void refuse(const char *line, ErrorCode code, const char *words) {
         _cleanup_(error_clear) Error error = {};
         _cleanup_(request_clear) Request request = {};
 
-        ASSERT_LT(request_decode(line, strlen(line), false, &request, &error), 0);
+        ASSERT_LT(request_decode(line, strlen(line), false, 0, &request, &error), 0);
         ASSERT_STREQ(error_code_to_string(error.code), error_code_to_string(code));
         ASSERT_CONTAINS(error_message(&error), words);
 }
@@ -52,6 +52,20 @@ TEST(payload_members) {
         ASSERT_STREQ(r.payload.id, "acme-hello");
         ASSERT_STREQ(r.payload.command[0], "/bin/true");
         ASSERT_EQ(strv_length(r.payload.command), 2);
+}
+
+TEST(members_that_are_given_as_fds) {
+        static const char line[] =
+                "{\"command\":\"image-import\",\"payload\":{\"ref\":\"a\",\"version\":\"1\","
+                "\"path\":7}}";
+        _cleanup_(request_clear) Request r = {};
+
+        ASSERT_EQ(member_from_fd_name("archive"), MEMBER_PATH);
+        ASSERT_EQ(member_from_fd_name("root"), 0); /* the client's, not the build's */
+        ASSERT_OK(request_decode(line, strlen(line), false, MEMBER_PATH, &r, NULL));
+        ASSERT_EQ(r.given, MEMBER_PATH);
+        ASSERT_TRUE(r.payload.path == NULL);
+        refuse(line, ERROR_INVALID_ARGUMENT, "\"path\"");
 }
 
 TEST(default_id_is_the_ref) {
@@ -148,13 +162,13 @@ TEST(requests_written_are_read) {
 
         ASSERT_OK(request_write(COMMAND_STATUS, NULL, &b));
         ASSERT_EQ(b.length, strlen("{\"version\":0,\"command\":\"status\"}\n"));
-        ASSERT_OK(request_decode(b.data, b.length, false, &request, NULL));
+        ASSERT_OK(request_decode(b.data, b.length, false, 0, &request, NULL));
         ASSERT_EQ(request.command, COMMAND_STATUS);
         buffer_clear(&b);
 
         ASSERT_OK(json_add_string(payload, "id", "acme/hello"));
         ASSERT_OK(request_write(COMMAND_CONTAINER_STOP, payload, &b));
-        ASSERT_OK(request_decode(b.data, b.length, false, &request, NULL));
+        ASSERT_OK(request_decode(b.data, b.length, false, 0, &request, NULL));
         ASSERT_EQ(request.command, COMMAND_CONTAINER_STOP);
         ASSERT_STREQ(request.payload.id, "acme-hello");
 }

@@ -8,7 +8,7 @@
 
 static int read_line(const char *line, size_t length, Request *request, Error *error) {
         error_clear(error);
-        return request_read(line, length, request, error);
+        return request_read(line, length, 0, request, error);
 }
 
 TEST(a_recipe_is_checked_before_anything_runs) {

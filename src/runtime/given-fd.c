@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/given-fd.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/major.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "runtime/resolve.h"
+
+/* What a pipe or terminal that poll(2) calls writable surely takes without blocking: for those that could not
+ * be opened anew. */
+#define TIMID_WRITE_MAX 256
+
+/* Minor numbers of MEM_MAJOR, as of the kernel's admin-guide/devices.txt. */
+enum { MINOR_NULL = 3, MINOR_ZERO = 5, MINOR_FULL = 7, MINOR_RANDOM = 8, MINOR_URANDOM = 9 };
+
+static bool is_harmless_device(int fd, const struct stat *st) {
+        if (isatty(fd))
+                return true;
+        if (major(st->st_rdev) != MEM_MAJOR)
+                return false;
+        switch (minor(st->st_rdev)) {
+        case MINOR_NULL:
+        case MINOR_ZERO:
+        case MINOR_FULL:
+        case MINOR_RANDOM:
+        case MINOR_URANDOM:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static bool is_stream_socket(int fd) {
+        int type = 0;
+        socklen_t length = sizeof(type);
+
+        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) >= 0 && type == SOCK_STREAM;
+}
+
+static bool is_of_kind(int fd, const struct stat *st, GivenKind kinds) {
+        switch (st->st_mode & S_IFMT) {
+        case S_IFREG:
+                return kinds & GIVEN_FILE;
+        case S_IFIFO:
+                return kinds & GIVEN_STREAM;
+        case S_IFSOCK:
+                return kinds & GIVEN_STREAM && is_stream_socket(fd);
+        case S_IFCHR:
+                return kinds & GIVEN_DEVICE && is_harmless_device(fd, st);
+        default:
+                return false;
+        }
+}
+
+static int look_at(int fd, const char *name, struct stat *ret, Error *error) {
+        struct statfs fs;
+
+        if (fd < 0)
+                return error_set(error, ERROR_INTERNAL, "the fd of \"%s\" did not come with the request",
+                                 name);
+        if (fstat(fd, ret) < 0 || fstatfs(fd, &fs) < 0)
+                return error_set_errno(error, errno, "the fd of \"%s\"", name);
+        if (fs.f_type == PROC_SUPER_MAGIC)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "the fd of \"%s\" is of procfs, which is not used", name);
+        return 0;
+}
+
+static int check_access(int fd, const char *name, int access, Error *error) {
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0)
+                return error_set_errno(error, errno, "the fd of \"%s\"", name);
+        int mode = flags & O_ACCMODE;
+        if (flags & O_PATH || (mode != access && mode != O_RDWR))
+                return error_set(error, ERROR_INVALID_ARGUMENT, "the fd of \"%s\" is not open for %s%s", name,
+                                 access == O_RDONLY ? "reading" : "writing",
+                                 flags & O_PATH ? ": it is O_PATH" : "");
+        return 0;
+}
+
+int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd *ret, Error *error) {
+        GivenFd given = { .fd = -EBADF, .write_max = SIZE_MAX };
+        struct stat st;
+
+        int r = look_at(fd, name, &st, error);
+        if (r >= 0)
+                r = check_access(fd, name, access, error);
+        if (r < 0)
+                return r;
+        if (!is_of_kind(fd, &st, kinds))
+                return error_set(error, ERROR_INVALID_ARGUMENT, "the fd of \"%s\" is %s, which is not taken",
+                                 name, resolve_type_words(st.st_mode));
+
+        given.is_socket = S_ISSOCK(st.st_mode);
+        if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && major(st.st_rdev) != MEM_MAJOR)) {
+                given.fd = resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
+                /* A pipe that nobody reads any more is one, some consoles are others. */
+                if (given.fd < 0)
+                        given.write_max = TIMID_WRITE_MAX;
+        }
+        if (given.fd < 0)
+                given.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        if (given.fd < 0)
+                return error_set_errno(error, errno, "the fd of \"%s\"", name);
+        *ret = given;
+        return 0;
+}
+
+int given_fd_check_directory(int fd, const char *name, Error *error) {
+        struct stat st;
+
+        int r = look_at(fd, name, &st, error);
+        if (r < 0)
+                return r;
+        if (!S_ISDIR(st.st_mode))
+                return error_set(error, ERROR_INVALID_ARGUMENT, "the fd of \"%s\" is %s, not a directory",
+                                 name, resolve_type_words(st.st_mode));
+        return 0;
+}
+
+static ssize_t result(ssize_t n) {
+        return n >= 0 ? n : errno == EINTR ? -EAGAIN : -errno;
+}
+
+ssize_t given_fd_read(const GivenFd *given, void *data, size_t n) {
+        return result(given->is_socket ? recv(given->fd, data, n, MSG_DONTWAIT) : read(given->fd, data, n));
+}
+
+ssize_t given_fd_write(const GivenFd *given, const void *data, size_t n) {
+        n = MIN(n, given->write_max);
+        return result(given->is_socket ? send(given->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL)
+                                       : write(given->fd, data, n));
+}
+
+void given_fd_clear(GivenFd *given) {
+        safe_close(given->fd);
+        *given = (GivenFd) GIVEN_FD_NULL;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/* A process whose streams are a client's fds:
+ *
+ *     client's stdin ──▶ FIFO ──▶ shim ──▶ process ──▶ shim ──▶ FIFO ──▶ client's stdout
+ *
+ * Each stream has a piece of its own on the way, so that none waits for another's reader. */
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+
+#include "base/time-util.h"
+#include "runtime/process-internal.h"
+
+static const char *const names[_RELAY_MAX] = {
+        [RELAY_STDIN] = "stdin",
+        [RELAY_STDOUT] = "stdout",
+        [RELAY_STDERR] = "stderr",
+};
+
+int relay_open(Relay *relay, const ProcessStdio *stdio, Error *error) {
+        const int fds[_RELAY_MAX] = { stdio->in, stdio->out, stdio->err };
+        int r = 0;
+
+        for (RelayStream s = 0; s < _RELAY_MAX && r >= 0; s++) {
+                relay->flows[s].data = malloc(PROCESS_READ_SIZE);
+                r = relay->flows[s].data
+                            ? given_fd_open(fds[s], names[s], s == RELAY_STDIN ? O_RDONLY : O_WRONLY,
+                                            GIVEN_FILE | GIVEN_STREAM | GIVEN_DEVICE, &relay->flows[s].given,
+                                            error)
+                            : error_oom(error);
+        }
+        return r;
+}
+
+void relay_clear(Relay *relay) {
+        for (RelayStream s = 0; s < _RELAY_MAX; s++) {
+                given_fd_clear(&relay->flows[s].given);
+                free(relay->flows[s].data);
+        }
+        *relay = (Relay) RELAY_NULL;
+}
+
+static bool is_over(const Flow *flow) {
+        return *flow->fifo < 0;
+}
+
+static bool has_piece(const Flow *flow) {
+        return flow->begin < flow->end;
+}
+
+static void end_flow(Flow *flow) {
+        *flow->fifo = safe_close(*flow->fifo);
+        given_fd_clear(&flow->given);
+        flow->begin = flow->end = 0;
+}
+
+static GivenFd fifo_of(const Flow *flow) {
+        return (GivenFd) { .fd = *flow->fifo, .write_max = SIZE_MAX };
+}
+
+/* The end of what the client has to say. */
+static int end_stdin(const Process *p, Flow *flow, Error *error) {
+        _cleanup_(error_clear) Error e = {};
+        CtrExit end;
+
+        end_flow(flow);
+        int r = ctr_task_close_stdin(p->runtime->client, p->container_id, p->id, &e);
+        if (r >= 0 || r == -ENOENT || ctr_wait_finish(p->wait, 0, &end, NULL) != 0)
+                return 0;
+        error_move(error, &e);
+        return error_prefix(error, r, "close the process's stdin");
+}
+
+/* As the kernel does to who writes to a pipe that nobody reads. */
+static void lose_reader(const Process *p, Flow *flow) {
+        (void) ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGPIPE, /* all= */ false, NULL);
+        given_fd_clear(&flow->given);
+        flow->begin = flow->end = 0;
+}
+
+static int fill(const Process *p, RelayStream s, Flow *flow, Error *error) {
+        const GivenFd from = s == RELAY_STDIN ? flow->given : fifo_of(flow);
+
+        ssize_t n = given_fd_read(&from, flow->data, PROCESS_READ_SIZE);
+        if (n == -EAGAIN)
+                return 0;
+        /* A terminal or connection of the client's that has gone says nothing more. */
+        if (n <= 0 && s == RELAY_STDIN)
+                return end_stdin(p, flow, error);
+        if (n < 0)
+                return error_set_errno(error, (int) n, "read %s", names[s]);
+        if (n == 0)
+                end_flow(flow);
+        else if (flow->given.fd >= 0) {
+                flow->begin = 0;
+                flow->end = (size_t) n;
+        }
+        return 0;
+}
+
+static int drain(const Process *p, RelayStream s, Flow *flow, Error *error) {
+        const GivenFd to = s == RELAY_STDIN ? fifo_of(flow) : flow->given;
+
+        ssize_t n = given_fd_write(&to, flow->data + flow->begin, flow->end - flow->begin);
+        if (n == -EAGAIN)
+                return 0;
+        if (n == -EPIPE || n == -ECONNRESET) {
+                if (s == RELAY_STDIN)
+                        end_flow(flow);
+                else
+                        lose_reader(p, flow);
+                return 0;
+        }
+        if (n < 0)
+                return error_set_errno(error, (int) n, "write %s", names[s]);
+        flow->begin += (size_t) n;
+        return 0;
+}
+
+static struct pollfd waits_for(RelayStream s, const Flow *flow) {
+        bool write = has_piece(flow);
+        bool client = (s == RELAY_STDIN) != write;
+
+        return (struct pollfd) {
+                .fd = is_over(flow) ? -1
+                      : client      ? flow->given.fd
+                                    : *flow->fifo,
+                .events = write ? POLLOUT : POLLIN,
+        };
+}
+
+/* Once the process has ended: nobody reads its stdin, and nothing is awaited for readers who have gone. */
+static void process_ended(Relay *relay) {
+        for (RelayStream s = 0; s < _RELAY_MAX; s++)
+                if (s == RELAY_STDIN || relay->flows[s].given.fd < 0)
+                        end_flow(&relay->flows[s]);
+}
+
+static bool goes_on(const Relay *relay, bool ended) {
+        return !ended || !is_over(&relay->flows[RELAY_STDOUT]) || !is_over(&relay->flows[RELAY_STDERR]);
+}
+
+/* What it has left in the background may keep its streams for ever, and is not waited for once they are
+ * silent; a client who takes his time to read is. */
+static int patience(const Relay *relay, bool ended) {
+        return !ended || has_piece(&relay->flows[RELAY_STDOUT]) || has_piece(&relay->flows[RELAY_STDERR])
+                       ? -1
+                       : (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC);
+}
+
+static int move(const Process *p, Relay *relay, const struct pollfd *fds, Error *error) {
+        int r = 0;
+
+        for (RelayStream s = 0; s < _RELAY_MAX && r >= 0; s++) {
+                Flow *flow = &relay->flows[s];
+
+                if (fds[s].revents)
+                        r = has_piece(flow) ? drain(p, s, flow, error) : fill(p, s, flow, error);
+        }
+        return r;
+}
+
+int relay_run(Relay *relay, Process *p, Error *error) {
+        enum { WAIT = _RELAY_MAX, CANCEL, N_FDS };
+        bool ended = false;
+
+        relay->flows[RELAY_STDIN].fifo = &p->stdin_fd;
+        relay->flows[RELAY_STDOUT].fifo = &p->fds[STREAM_STDOUT];
+        relay->flows[RELAY_STDERR].fifo = &p->fds[STREAM_STDERR];
+        while (goes_on(relay, ended)) {
+                struct pollfd fds[N_FDS] = {
+                        [WAIT] = { .fd = ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
+                        [CANCEL] = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN },
+                };
+                for (RelayStream s = 0; s < _RELAY_MAX; s++)
+                        fds[s] = waits_for(s, &relay->flows[s]);
+
+                int n = poll(fds, N_FDS, patience(relay, ended));
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return error_set_errno(error, errno, "poll");
+                }
+                if (n == 0)
+                        return 0;
+                if (fds[CANCEL].revents)
+                        return error_set(error, ERROR_CANCELLED, "cancelled");
+                int r = move(p, relay, fds, error);
+                if (r < 0)
+                        return r;
+                ended = ended || fds[WAIT].revents;
+                if (ended)
+                        process_ended(relay);
+        }
+        return 0;
+}
