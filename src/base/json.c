@@ -51,10 +51,10 @@ json_object *json_member(json_object *object, const char *name) {
 
         if (!json_object_is_type(object, json_type_object) || !object)
                 return NULL;
-        if (json_object_object_get_ex(object, name, &value))
+        if (json_object_object_get_ex(object, name, &value) && value)
                 return value;
         json_object_object_foreach (object, key, candidate)
-                if (strcasecmp(key, name) == 0)
+                if (candidate && strcasecmp(key, name) == 0)
                         value = candidate;
         return value;
 }

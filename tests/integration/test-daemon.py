@@ -620,6 +620,22 @@ def test_builds_leave_room_for_others():
             connection.close()
 
 
+def test_a_users_share_of_builds():
+    if os.geteuid() != 0 or not user_exists("alice"):
+        crux.skip("needs root and user alice")
+    payload = {"recipe": {"stages": [{"from": "oci x"}]}, "resource": "sleep 3", "root": "/", "output": "/o"}
+    with daemon(BuildsMax=2, BuildsPerUserMax=1) as d:
+        builds = [d.connect(command="build", payload=payload) for _ in range(3)]
+        crux.eventually(d.building, what="the build")
+        time.sleep(0.1)
+        crux.equal(len(d.building()), 1, "builds of one user at once")
+        started = time.monotonic()
+        d.request("build", {**payload, "resource": "ok"}, user="alice")
+        assert time.monotonic() - started < 1.5, "had to wait for another user's builds"
+        for connection in builds:
+            connection.close()
+
+
 def test_connections_of_a_user():
     with daemon(ConnectionsPerUserMax=5) as d:
         held = [crux.Connection(d.socket) for _ in range(5)]

@@ -520,6 +520,35 @@ def docker_with_many_layers():
     return raw.json("manifest.json", [{"Config": "config.json", "Layers": row} for row in layers * 2])
 
 
+@ARCHIVES("more manifests than any image has, in indexes that are small enough", words="manifests")
+def too_many_manifests():
+    raw, indexes = Raw(tarfile.USTAR_FORMAT).layout(), []
+    layer = raw.blob(hostile.SMALL_LAYER)
+    config = raw.blob(config_of([layer.digest]))
+    for first in (0, 600):
+        manifests = [raw.blob(manifest_of(config, [layer], annotations={"n": str(number)})) for number in range(first, first + 600)]
+        indexes.append(descriptor(raw.blob(index_of(*[descriptor(m, "manifest.v1+json") for m in manifests])), "index.v1+json"))
+    return raw.json("index.json", index_of(descriptor(raw.blob(index_of(*indexes)), "index.v1+json")))
+
+
+def many_names(n):
+    return [f"n{number}" for number in range(n)]
+
+
+@ARCHIVES("more images than anybody loads", words="more than 256 images")
+def too_many_images():
+    annotation = "org.opencontainers.image.ref.name"
+    return image_archive(
+        top=lambda index: {**index, "manifests": [{**index["manifests"][0], "annotations": {annotation: name}} for name in many_names(300)]}
+    )
+
+
+@ARCHIVES("the same in docker's form", words="more than 256 images")
+def too_many_docker_images():
+    raw = Raw().json("config.json", config_of([mkimage.sha256(hostile.SMALL_LAYER)])).add("l", hostile.SMALL_LAYER)
+    return raw.json("manifest.json", [{"Config": "config.json", "RepoTags": many_names(300), "Layers": ["l"]}])
+
+
 @ARCHIVES("an index of too many", words="more than")
 def an_index_of_too_many():
     return image_archive(top=lambda index: {**index, "manifests": index["manifests"] * 2000})

@@ -114,6 +114,8 @@ MEMBERS = [
     ("payload null where none is needed", b'{"command":"status","payload":null}', None),
     ("payload null where one is needed", b'{"command":"container-status","payload":null}', "invalid-argument", "payload"),
     ("member null", b'{"command":"container-status","payload":{"id":null}}', "invalid-argument", '"id"'),
+    ("null is absent, so that another spelling counts", b'{"command":"container-status","payload":{"id":null,"ID":"nobody"}}', None, {"status": "not created"}),
+    ("null is absent, in another spelling too", b'{"command":"container-status","payload":{"ID":"nobody","Id":null}}', None, {"status": "not created"}),
     ("version 1", b'{"version":1,"command":"status"}', "unsupported", "unsupported protocol version"),
     ("version -1", b'{"version":-1,"command":"status"}', "unsupported", "unsupported protocol version"),
     ("version 2^64", b'{"version":18446744073709551616,"command":"status"}', "unsupported", "unsupported protocol version"),

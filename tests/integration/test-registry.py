@@ -201,6 +201,14 @@ def test_credential_that_is_no_json():
     failed(f"{LOCKED}/{REPOSITORY}:1", "docker-config.json")
 
 
+def test_credential_that_is_too_large():
+    with open(DIRECTORY + "/docker-config.json", "w") as file:
+        file.write(" " * (300 << 10))
+    crux.run("systemctl", "stop", crux.SERVICE)
+    registry.remove_images(REPOSITORY)
+    failed(f"{LOCKED}/{REPOSITORY}:1", "docker-config.json", "too large")
+
+
 def test_without_tls():
     """containerd before 2.0 has no way to be told that a registry is without TLS: an error, and nothing worse."""
     forget_credentials()

@@ -86,7 +86,8 @@ TEST(scalars) {
 }
 
 TEST(members_without_regard_to_case) {
-        _cleanup_json_ json_object *o = parse("{\"Name\":\"a\",\"NAME\":\"b\",\"x\":1,\"X\":2,\"n\":null}");
+        _cleanup_json_ json_object *o = parse("{\"Name\":\"a\",\"NAME\":\"b\",\"x\":1,\"X\":2,\"n\":null,"
+                                                "\"y\":null,\"Y\":3,\"Z\":4,\"zZ\":5,\"ZZ\":null}");
         const char *s = "kept";
         int64_t i = 0;
 
@@ -97,6 +98,11 @@ TEST(members_without_regard_to_case) {
         ASSERT_EQ(json_get_string(o, "n", &s, NULL), 0);
         ASSERT_EQ(json_get_string(o, "absent", &s, NULL), 0);
         ASSERT_STREQ(s, "b");
+        /* What is null is absent, in whatever case. */
+        ASSERT_EQ(json_get_int64(o, "y", &i, NULL), 1);
+        ASSERT_EQ(i, 3);
+        ASSERT_EQ(json_get_int64(o, "zz", &i, NULL), 1);
+        ASSERT_EQ(i, 5);
 }
 
 TEST(repeated_member_last_counts) {

@@ -479,6 +479,35 @@ TEST(what_a_layer_cannot_hold) {
         put_file(upper, "f", "", 0644);
         put_xattr(upper, "f", "user.a=b", "c", 1);
         refuse(upper, "/f: attribute \"user.a=b\"");
+
+        upper = scratch_new();
+        _cleanup_close_ int at = dup(upper);
+        for (unsigned i = 0; i <= LAYER_DEPTH_MAX; i++) {
+                put_directory(at, "d", 0755);
+                int next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                ASSERT_OK(next);
+                close(at);
+                at = next;
+        }
+        refuse(upper, "directories deeper than 512 levels");
+}
+
+TEST(as_deep_as_a_layer_may_be) {
+        need_root();
+        defaults();
+        int fd, upper = scratch_new();
+        _cleanup_close_ int at = dup(upper);
+
+        for (unsigned i = 1; i < LAYER_DEPTH_MAX; i++) {
+                put_directory(at, "d", 0755);
+                int next = openat(at, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+                ASSERT_OK(next);
+                close(at);
+                at = next;
+        }
+        ASSERT_EQ(write_layer(upper, &fd), LAYER_WRITTEN);
+        ASSERT_EQ(result.entries, LAYER_DEPTH_MAX - 1);
+        close(fd);
 }
 
 TEST(mount_points) {
