@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/message-id.h"
 #include "base/version.h"
 #include "broker/manager.h"
 #include "config.h"
@@ -46,7 +47,8 @@ static int run_daemon(const Options *options) {
         if (options->log_level >= 0)
                 log_set_max_level(options->log_level);
         if (manager_new(options, &manager, &error) < 0 || manager_start(manager, &error) < 0) {
-                log_error("Failed to start: %s", error_message(&error));
+                log_struct(LOG_ERR, LOG_FIELDS("MESSAGE_ID=" MESSAGE_START_FAILED), "Failed to start: %s",
+                           error_message(&error));
                 return EXIT_FAILURE;
         }
         log_info("cruxd %s is ready, instance \"%s\", namespace \"%s\"", version_string(), options->instance,

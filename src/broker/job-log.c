@@ -5,14 +5,22 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/message-id.h"
 #include "base/time-util.h"
 
 #define FIELD_MAX 320
 
 typedef struct JobFields {
-        char job[48], command[64], resource[FIELD_MAX], uid[48], pid[48], code[64];
-        const char *fields[8];
+        char job[48], command[64], resource[FIELD_MAX], container[FIELD_MAX], uid[48], pid[48], code[64];
+        const char *fields[9];
 } JobFields;
+
+/* Whether the job's resource is a container's id. */
+static bool is_of_container(const Job *job) {
+        const CommandInfo *info = command_info(job->command);
+
+        return job->resource && ((info->required | info->optional) & MEMBER_ID);
+}
 
 /* Fills in what every message of a job carries. The pointers are into `f` itself. */
 static const char *const *job_fields(const Job *job, const char *message_id, JobFields *f) {
@@ -30,6 +38,10 @@ static const char *const *job_fields(const Job *job, const char *message_id, Job
         if (job->resource) {
                 snprintf(f->resource, sizeof(f->resource), "CRUXD_RESOURCE=%s", job->resource);
                 f->fields[n++] = f->resource;
+        }
+        if (is_of_container(job)) {
+                snprintf(f->container, sizeof(f->container), "CRUXD_CONTAINER=%s", job->resource);
+                f->fields[n++] = f->container;
         }
         if (error_is_set(&job->result)) {
                 snprintf(f->code, sizeof(f->code), "CRUXD_ERROR=%s", error_code_to_string(job->result.code));
@@ -98,4 +110,12 @@ void job_log_worker_died(const Job *job, const char *how) {
         log_struct(LOG_ERR, job_fields(job, "MESSAGE_ID=" MESSAGE_WORKER_DIED, &f),
                    "The worker of job %" PRIu64 ", %s, %s before it had answered", job->id,
                    command_to_string(job->command), how);
+}
+
+void job_log_worker_killed(const Job *job, pid_t pid) {
+        static const char *const id[] = { "MESSAGE_ID=" MESSAGE_WORKER_KILLED, NULL };
+        JobFields f;
+
+        log_struct(LOG_WARNING, job ? job_fields(job, id[0], &f) : id, "Worker %i does not end, killing it",
+                   (int) pid);
 }

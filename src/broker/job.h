@@ -6,7 +6,7 @@
  *        job_new()            scheduler              worker
  *     ───────────────▶ WAITING ───────▶ RUNNING ───────────────▶ answered, gone
  *                         │                │                        ▲
- *                         │ job_cancel()   │ job_cancel(): SIGTERM   │
+ *                         │ job_cancel()   │ job_cancel(): SIGINT    │
  *                         │                ▼                        │
  *                         │            CANCELLING ──────────────────┤
  *                         └─────────────────────────────────────────┘

@@ -15,7 +15,7 @@
 #include "base/fd-util.h"
 #include "base/log.h"
 #include "base/string-util.h"
-#include "broker/job.h"
+#include "broker/job-log.h"
 #include "broker/manager.h"
 #include "broker/pool.h"
 
@@ -52,7 +52,7 @@ static void worker_signal(Worker *worker, int signal) {
 static int on_kill_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Worker *worker = userdata;
 
-        log_warning("Worker %i does not end, killing it", (int) worker->pid);
+        job_log_worker_killed(worker->job, worker->pid);
         worker_signal(worker, SIGKILL);
         return 0;
 }
@@ -172,7 +172,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
 static int spawn(Pool *pool, int fd, pid_t *ret) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
-        sigset_t none, all;
+        sigset_t blocked, all;
         int r;
 
         r = posix_spawn_file_actions_init(&actions);
@@ -184,13 +184,16 @@ static int spawn(Pool *pool, int fd, pid_t *ret) {
                 return -r;
         }
 
-        sigemptyset(&none);
+        /* A worker that is told to end before it listens hears of it later, and does not die of it. */
+        sigemptyset(&blocked);
+        sigaddset(&blocked, SIGINT);
+        sigaddset(&blocked, SIGTERM);
         sigfillset(&all);
         /* A group of its own: what a terminal sends to ours is for us to pass on. */
         r = posix_spawnattr_setflags(&attributes,
                                      POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
         if (r == 0)
-                r = posix_spawnattr_setsigmask(&attributes, &none);
+                r = posix_spawnattr_setsigmask(&attributes, &blocked);
         if (r == 0)
                 r = posix_spawnattr_setsigdefault(&attributes, &all);
         if (r == 0)
@@ -357,7 +360,7 @@ void worker_continue(Worker *worker) {
 
 void worker_cancel(Worker *worker, uint64_t kill_usec) {
         worker->doomed = worker->cancelled = true;
-        worker_signal(worker, SIGTERM);
+        worker_signal(worker, SIGINT);
         worker_kill_after(worker, kill_usec);
 }
 

@@ -51,7 +51,7 @@ int worker_send(Worker *worker, Job *job);
 /* Reads on, after the job's sink had no room. */
 void worker_continue(Worker *worker);
 
-/* SIGTERM, and SIGKILL when it still runs after so long. */
+/* SIGINT, and SIGKILL when it still runs after so long. */
 void worker_cancel(Worker *worker, uint64_t kill_usec);
 
 /* Closes the connection, which ends the worker; it is killed when that takes too long. */

@@ -267,14 +267,25 @@ static void transfer_drain(Transfer *transfer) {
                 transfer_serve_progress(transfer);
 }
 
-/* What registries say to those who they do not let in reaches us as an error of no kind. */
-static bool is_refusal(const Error *error) {
-        static const char *const words[] = { "401 Unauthorized", "403 Forbidden", "authorization failed" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strstr(error_message(error), words[i]))
+static bool says_one_of(const Error *error, const char *const *words) {
+        for (; *words; words++)
+                if (strstr(error_message(error), *words))
                         return true;
         return false;
+}
+
+/* What registries say to those who they do not let in reaches us as an error of no kind, and that what they
+ * gave is not what its digest or size says as a precondition that failed. */
+static int explain(Error *error, int r) {
+        static const char *const refusals[] = { "401 Unauthorized", "403 Forbidden", "authorization failed",
+                                                NULL };
+        static const char *const mismatches[] = { "unexpected commit digest", "failed size validation", NULL };
+
+        if (error->code == ERROR_INTERNAL && says_one_of(error, refusals))
+                return error_recode(error, ERROR_PERMISSION_DENIED);
+        if (error->code == ERROR_BUSY && says_one_of(error, mismatches))
+                return error_recode(error, ERROR_INVALID_ARGUMENT);
+        return r;
 }
 
 int ctr_pull(CtrClient *client, const CtrPull *pull, Error *error) {
@@ -301,8 +312,7 @@ int ctr_pull(CtrClient *client, const CtrPull *pull, Error *error) {
         if (r >= 0)
                 transfer_drain(&transfer);
         else {
-                if (r == -EIO && is_refusal(&e))
-                        r = error_recode(&e, ERROR_PERMISSION_DENIED);
+                r = explain(&e, r);
                 error_move(error, &e);
         }
         return r;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd-util.h"
+#include "base/message-id.h"
 
 /* At a time, so that of the buffers' memory only what long lines need is ever touched. */
 #define READ_BYTES_MAX ((size_t) KIB(8))
@@ -26,9 +27,9 @@ static const struct {
         [RELAY_STDERR] = { "CRUXD_STREAM=stderr\n", LOG_ERR },
 };
 
+/* `field` is one that this message alone has, or empty. */
 static int send_message(const Relay *relay, RelayStream stream, unsigned priority, const char *message,
-                        size_t length, bool is_partial) {
-        const char *partial = is_partial ? "CONTAINER_PARTIAL_MESSAGE=true\n" : "";
+                        size_t length, const char *field) {
         char priority_field[] = "PRIORITY=0\n";
         uint64_t length_field = htole64(length);
 
@@ -37,7 +38,7 @@ static int send_message(const Relay *relay, RelayStream stream, unsigned priorit
                 { relay->fields->data, relay->fields->length },
                 STRING_PART(streams[stream].field),
                 STRING_PART(priority_field),
-                STRING_PART(partial),
+                STRING_PART(field),
                 STRING_PART("MESSAGE\n"),
                 { &length_field, sizeof(length_field) },
                 { (void *) message, length },
@@ -56,7 +57,8 @@ static void report_lost(Relay *relay) {
                          "cruxd-log: %" PRIu64
                          " lines of output were lost while the journal could not be reached",
                          lost);
-        if (send_message(relay, RELAY_STDERR, LOG_WARNING, message, (size_t) n, false) < 0)
+        if (send_message(relay, RELAY_STDERR, LOG_WARNING, message, (size_t) n,
+                         "MESSAGE_ID=" MESSAGE_LINES_LOST "\n") < 0)
                 relay->journal->lost = lost;
 }
 
@@ -76,7 +78,8 @@ static void handle_line(void *userdata, const char *line, size_t length, bool be
                 input->priority = streams[input->stream].priority;
                 skip = parse_priority(line, length, &input->priority);
         }
-        int r = send_message(input->relay, input->stream, input->priority, line + skip, length - skip, !ends);
+        int r = send_message(input->relay, input->stream, input->priority, line + skip, length - skip,
+                             ends ? "" : "CONTAINER_PARTIAL_MESSAGE=true\n");
         if (r >= 0 && input->relay->journal->lost > 0)
                 report_lost(input->relay);
 }
@@ -135,8 +138,11 @@ int relay_run(Relay *relay) {
                         polls[i] = (struct pollfd){ .fd = relay->inputs[i].fd, .events = POLLIN };
                         open = open || polls[i].fd >= 0;
                 }
-                if (!open)
+                if (!open) {
+                        if (relay->journal->lost > 0)
+                                report_lost(relay);
                         return 0;
+                }
                 if (poll(polls, ELEMENTSOF(polls), -1) < 0) {
                         if (errno == EINTR)
                                 continue;

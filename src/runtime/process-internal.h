@@ -9,6 +9,12 @@
 
 #define PROCESS_READ_SIZE ((size_t) KIB(128))
 
+/* As large as fcntl(2) F_SETPIPE_SZ gives to everybody: fewer turns for who writes much. */
+#define PROCESS_FIFO_SIZE ((int) MIB(1))
+
+/* What is read once a process has ended: more than this it cannot have left in its streams. */
+#define PROCESS_DRAIN_MAX ((size_t) _STREAM_MAX * (size_t) PROCESS_FIFO_SIZE)
+
 typedef struct Process {
         Runtime *runtime;
         const char *container_id;

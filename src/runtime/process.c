@@ -15,9 +15,6 @@
 #include "runtime/process-internal.h"
 #include "runtime/task.h"
 
-/* As large as fcntl(2) F_SETPIPE_SZ gives to everybody: fewer turns for who writes much. */
-#define FIFO_SIZE ((int) MIB(1))
-
 const char *stream_to_string(Stream stream) {
         return stream == STREAM_STDERR ? "stderr" : "stdout";
 }
@@ -89,15 +86,17 @@ static int delete_in_background(const Process *p) {
 
 /* What one that was killed has still written: until it is taken, the shim does not let go of it. */
 static void discard_output(Process *p) {
-        char data[KIB(4)];
+        char data[KIB(16)];
 
         for (Stream s = 0; s < _STREAM_MAX; s++)
-                while (p->fds[s] >= 0) {
+                for (size_t total = 0; p->fds[s] >= 0 && total < PROCESS_DRAIN_MAX;) {
                         struct pollfd fd = { .fd = p->fds[s], .events = POLLIN };
                         if (poll(&fd, 1, (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC)) <= 0)
                                 break;
-                        if (read(fd.fd, data, sizeof(data)) == 0)
+                        ssize_t n = read(fd.fd, data, sizeof(data));
+                        if (n == 0)
                                 p->fds[s] = safe_close(p->fds[s]);
+                        total += n > 0 ? (size_t) n : 0;
                 }
 }
 
@@ -158,7 +157,7 @@ static int make_fifos(Process *p, bool with_stdin, Error *error) {
                 p->fds[s] = open(p->paths[s], O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
                 if (p->fds[s] < 0)
                         return error_set_errno(error, errno, "open %s", p->paths[s]);
-                (void) fcntl(p->fds[s], F_SETPIPE_SZ, FIFO_SIZE);
+                (void) fcntl(p->fds[s], F_SETPIPE_SZ, PROCESS_FIFO_SIZE);
         }
         return with_stdin ? make_fifo(p, "stdin", &p->stdin_path, error) : 0;
 }
@@ -213,28 +212,30 @@ static int start(Process *p, const Buffer *spec, Error *error) {
         return r;
 }
 
-/* Reads what is there: 1, and 0 at the end of the stream, which is then closed. */
-static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *stdio, Error *error) {
+/* Reads what is there, how much of it is in *total; the end of the stream closes it. */
+static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *stdio, size_t *total,
+                       Error *error) {
         ssize_t n = read(p->fds[s], data, PROCESS_READ_SIZE);
 
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR
-                               ? 1
+                               ? 0
                                : error_set_errno(error, errno, "read %s", stream_to_string(s));
         if (n == 0) {
                 p->fds[s] = safe_close(p->fds[s]);
                 return 0;
         }
-        int r = stdio->output(stdio->userdata, s, data, (size_t) n, error);
-        return r < 0 ? r : 1;
+        *total += (size_t) n;
+        return stdio->output(stdio->userdata, s, data, (size_t) n, error);
 }
 
-/* Until both streams have ended, or the process has and its streams have been silent for a moment: something
- * that it left in the background may keep them for ever. */
+/* Until both streams have ended, or the process has and all that it wrote has been read: something that it
+ * left in the background may keep them for ever, silent or not. */
 static int pump(Process *p, const ProcessStdio *stdio, Error *error) {
         enum { WAIT = _STREAM_MAX, CANCEL, N_FDS };
         _cleanup_free_ char *data = malloc(PROCESS_READ_SIZE);
         bool ended = false;
+        size_t total = 0; /* since the process's end */
 
         if (!data)
                 return error_oom(error);
@@ -258,12 +259,16 @@ static int pump(Process *p, const ProcessStdio *stdio, Error *error) {
                         return error_set(error, ERROR_CANCELLED, "cancelled");
                 for (Stream s = 0; s < _STREAM_MAX; s++)
                         if (fds[s].revents) {
-                                int r = read_stream(p, s, data, stdio, error);
+                                int r = read_stream(p, s, data, stdio, &total, error);
                                 if (r < 0)
                                         return r;
                         }
-                if (fds[WAIT].revents)
+                if (fds[WAIT].revents) {
                         ended = true;
+                        total = 0;
+                }
+                if (ended && total >= PROCESS_DRAIN_MAX)
+                        return 0;
         }
         return 0;
 }

@@ -14,6 +14,7 @@
 #include "runtime/container.h"
 #include "runtime/owner.h"
 #include "runtime/process.h"
+#include "runtime/scope.h"
 #include "runtime/snapshot.h"
 
 /* Directories of FIFOs are needed for milliseconds; one this old is nobody's any more. */
@@ -131,6 +132,14 @@ static void sweep_directories(Sweeper *s) {
         }
 }
 
+/* A container that was killed while it was made may leave its scope, which systemd keeps for ever. */
+static void sweep_scopes(Sweeper *s) {
+        _cleanup_free_ char *pattern = runtime_scope(s->runtime, "*");
+
+        if (pattern && s->runtime->systemd_cgroup)
+                s->done.scopes = scope_stop_empty(pattern);
+}
+
 int sweep(Runtime *runtime, Sweep *ret, Error *error) {
         Sweeper s = { .runtime = runtime };
 
@@ -138,6 +147,7 @@ int sweep(Runtime *runtime, Sweep *ret, Error *error) {
         sweep_snapshots(&s);
         sweep_leases(&s);
         sweep_directories(&s);
+        sweep_scopes(&s);
         strv_free(s.snapshots);
         *ret = s.done;
         if (s.result < 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Removing what processes left that died: build containers with their tasks, snapshots, leases, FIFOs. Only
- * what has this instance's label and that of a process which is no more is touched: never a service
+/* Removing what processes left that died: build containers with their tasks, snapshots, leases, FIFOs, scopes.
+ * Only what has this instance's label and that of a process which is no more is touched: never a service
  * container, another instance's work, or what is under way now. */
 
 #include "runtime/runtime.h"
@@ -12,6 +12,7 @@ typedef struct Sweep {
         unsigned snapshots;
         unsigned leases;
         unsigned directories; /* of FIFOs */
+        unsigned scopes;      /* without a process */
 } Sweep;
 
 /* Goes on after a failure and gives the first one. */

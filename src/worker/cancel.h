@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* SIGTERM is what the broker cancels a command with. A thread of its own waits for it, so that it is taken at
- * any moment and never in the middle of a call that is not made for signals. */
+/* SIGINT is what the broker cancels a command with: a SIGTERM of its own would be lost in the one that systemd
+ * sends to everybody. A thread waits for both, so that they are taken at any moment and never in the middle of
+ * a call that is not made for signals. */
 
 #include "archive/sink.h"
 #include "containerd/client.h"
@@ -13,7 +14,7 @@ int cancel_block_signals(Error *error);
 /* The flag that is true while the command is cancelled. */
 extern CancelFlag *const cancel_flag;
 
-/* Starts the thread; from now on SIGTERM cancels the client's calls and sets the flag. The client must live
+/* Starts the thread; from now on a signal cancels the client's calls and sets the flag. The client must live
  * as long as the program. */
 int cancel_start(CtrClient *client, Error *error);
 

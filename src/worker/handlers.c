@@ -206,10 +206,10 @@ static int do_sweep(Work *work, Error *error) {
         Sweep done = {};
 
         int r = sweep(work->runtime, &done, error);
-        if (done.containers || done.snapshots || done.leases || done.directories)
+        if (done.containers || done.snapshots || done.leases || done.directories || done.scopes)
                 log_info("Removed what ended processes left: %u containers, %u snapshots, %u leases, %u "
-                         "directories",
-                         done.containers, done.snapshots, done.leases, done.directories);
+                         "directories, %u scopes",
+                         done.containers, done.snapshots, done.leases, done.directories, done.scopes);
         return r;
 }
 

@@ -460,7 +460,7 @@ def test_a_client_that_goes_cancels():
     with daemon() as d:
         with d.connect("sleep", "60"):
             crux.eventually(d.executing, what="the command")
-        crux.eventually(lambda: any(text == "term" for _, text in d.workers()), what="the signal")
+        crux.eventually(lambda: any(text == "cancel" for _, text in d.workers()), what="the signal")
         crux.eventually(lambda: "was cancelled: the client has gone" in d.log(), what="the journal's line")
         assert d.act("ok").ok
 

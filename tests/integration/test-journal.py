@@ -12,8 +12,8 @@ import crux
 JOURNALD = "systemd-journald.service"
 LINE_MAX = 64 * 1024
 
-# journald takes so many lines from containerd's unit before it begins to drop some, which is not what is tried here.
 LINES = 8000
+BURST = 100000
 
 
 def setup():
@@ -75,6 +75,14 @@ def test_who_said_it():
                          "CRUXD_INSTANCE": "default", "SYSLOG_IDENTIFIER": "named",
                          "OBJECT_SYSTEMD_UNIT": "cruxd-named.scope"}.items():
         crux.equal(entry.get(field), value, field)
+
+
+@crux.timeout(180)
+def test_a_burst_is_whole():
+    with output_of("bursts", f"seq 1 {BURST}; echo end") as entries:
+        found = until(entries, "end")
+    crux.equal(len(found), BURST + 1, "lines")
+    crux.equal([e["MESSAGE"] for e in found[:-1]], [str(n) for n in range(1, BURST + 1)])
 
 
 def numbers_through(trouble):

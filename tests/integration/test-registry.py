@@ -9,10 +9,10 @@ import textwrap
 import time
 
 import crux
+import registry
 
 DIRECTORY = crux.scratch() + "/registry"
 CREDENTIAL_DROPIN = f"/run/systemd/system/{crux.SERVICE}.d/50-test-credential.conf"
-CA = "/usr/local/share/ca-certificates/cruxd-test.crt"
 USER, PASSWORD = "builder", "s3cret-pass"
 # PASSWORD as htpasswd -B writes it; the registry takes bcrypt alone.
 HASH = "$2b$05$U2ae8Tg/JtIZeSPKEgRNUujXKs0zBotvIB0bcUaqPJW6jcgBknlcG"
@@ -27,7 +27,7 @@ def setup():
     for directory in (DIRECTORY, root, output):
         os.makedirs(directory, exist_ok=True)
     crux.mkimage.busybox(root + "/base.tar")
-    make_certificate()
+    registry.make_certificate(DIRECTORY + "/key.pem")
     with open(DIRECTORY + "/htpasswd", "w") as file:
         file.write(f"{USER}:{HASH}\n")
     start_registry("tls", TLS, tls=True)
@@ -42,20 +42,7 @@ def teardown():
     for name in ("tls", "locked", "plain"):
         crux.run("systemctl", "stop", f"test-registry-{name}.service", check=False)
     forget_credentials()
-    if os.path.exists(CA):
-        os.unlink(CA)
-        crux.run("update-ca-certificates", "--fresh")
-        crux.run("systemctl", "restart", "containerd.service")
-
-
-def make_certificate():
-    """An authority of one certificate, which this system trusts for as long as the tests run."""
-    crux.run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-             "-days", "2", "-subj", "/CN=cruxd test", "-addext", "subjectAltName=IP:127.0.0.1",
-             "-keyout", DIRECTORY + "/key.pem", "-out", CA)
-    crux.run("update-ca-certificates")
-    crux.run("systemctl", "restart", "containerd.service")
-    crux.eventually(lambda: crux.ctr("version", check=False).returncode == 0, 30, "containerd is back")
+    registry.remove_certificate()
 
 
 def start_registry(name, address, tls=False, locked=False):
@@ -67,7 +54,7 @@ def start_registry(name, address, tls=False, locked=False):
           addr: {address}
         """)
     if tls:
-        configuration += f"  tls: {{certificate: {CA}, key: {DIRECTORY}/key.pem}}\n"
+        configuration += f"  tls: {{certificate: {registry.CA}, key: {DIRECTORY}/key.pem}}\n"
     if locked:
         configuration += f"auth: {{htpasswd: {{realm: test, path: {DIRECTORY}/htpasswd}}}}\n"
     with open(f"{DIRECTORY}/{name}.yml", "w") as file:
@@ -121,12 +108,6 @@ def forget_credentials():
         os.unlink(CREDENTIAL_DROPIN)
         crux.run("systemctl", "daemon-reload")
         crux.run("systemctl", "stop", crux.SERVICE)
-
-
-def remove_images():
-    for name in crux.ctr_list("images", "ls", "-q"):
-        if REPOSITORY in name:
-            crux.ctr("images", "rm", "--sync", name)
 
 
 def containerd_major():
@@ -197,7 +178,7 @@ def test_credential_that_is_no_json():
     credentials({})
     with open(DIRECTORY + "/docker-config.json", "w") as file:
         file.write(PASSWORD)
-    remove_images()
+    registry.remove_images(REPOSITORY)
     failed(f"{LOCKED}/{REPOSITORY}:1", "docker-config.json")
 
 

@@ -266,6 +266,17 @@ def test_builds_have_a_slice_of_their_own():
         crux.equal(crux.show(scope, "Slice")["Slice"], "cruxd-default-build.slice")
 
 
+def test_scopes_that_nobody_needs_are_removed():
+    """A failed one stays for ever, as does one whose container had died before systemd knew of it."""
+    scope = "cruxd-left.scope"
+    crux.run("systemd-run", "--scope", f"--unit={scope}", "-p", "RuntimeMaxSec=100ms", "sleep", "10000", check=False)
+    crux.eventually(lambda: crux.show(scope, "ActiveState")["ActiveState"] == "failed", 20, "its failure")
+    with service("test/needed", "sleep 10000") as needed:
+        crux.run("systemctl", "restart", crux.SERVICE)
+        crux.eventually(lambda: crux.show(scope, "LoadState")["LoadState"] == "not-found", 20, "its end")
+        crux.equal(crux.show(needed, "ActiveState")["ActiveState"], "active")
+
+
 def test_stopping_a_slice_is_quick():
     """Also of a container whose first process handles no signals."""
     with service("test/deaf", "trap '' TERM; while :; do sleep 1; done") as scope:

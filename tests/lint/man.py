@@ -169,15 +169,15 @@ def check_fields(source, page):
     )
     real |= strings(r"\{ \"((?:CRUXD|CONTAINER|OBJECT)_[A-Z_]+)\",", code)
     yield from compare(real, page, page.names("Ev"), "field")
-    ids = strings(r"#define MESSAGE_\w+ \"([0-9a-f]{32})\"", read(source, "broker", "job-log.h"))
+    ids = strings(r"#define MESSAGE_\w+ \"([0-9a-f]{32})\"", read(source, "base", "message-id.h"))
     yield from compare(ids, page, page.names("Sy"), "message id")
 
 
 def check_catalog(source):
-    ids = strings(r"#define MESSAGE_\w+ \"([0-9a-f]{32})\"", read(source, "broker", "job-log.h"))
+    ids = strings(r"#define MESSAGE_\w+ \"([0-9a-f]{32})\"", read(source, "base", "message-id.h"))
     explained = strings(r"(?m)^-- ([0-9a-f]{32})$", read(source, "broker", "cruxd.catalog"))
     for name in sorted(ids ^ explained):
-        yield f"message id {name} is in job-log.h or cruxd.catalog alone"
+        yield f"message id {name} is in message-id.h or cruxd.catalog alone"
 
 
 def check_rendering(path):

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd-util.h"
+#include "base/message-id.h"
 #include "base/string-util.h"
 #include "log/container.h"
 #include "scratch.h"
@@ -272,7 +273,7 @@ TEST(patience_ends_and_the_loss_is_told) {
         say(r.stdout_fd, "four\n");
         ASSERT_RECEIVED(&r, "four", "PRIORITY=6\n");
         ASSERT_RECEIVED(&r, "cruxd-log: 3 lines of output were lost while the journal could not be reached",
-                        "PRIORITY=4\n");
+                        "PRIORITY=4\nMESSAGE_ID=" MESSAGE_LINES_LOST "\n");
         say(r.stdout_fd, "five\n");
         ASSERT_RECEIVED(&r, "five", "PRIORITY=6\n");
         finish(&r);
