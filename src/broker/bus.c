@@ -12,6 +12,9 @@
 /* After the connection was lost, or could not be made. */
 #define RECONNECT_USEC (500 * USEC_PER_MSEC)
 
+/* A bus that has not answered by then is not waited for any more. */
+#define JOIN_USEC (5 * USEC_PER_SEC)
+
 #define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 static void connect_later(Bus *bus);
@@ -119,7 +122,12 @@ static int set_up(Bus *bus) {
                 r = log_control_bus_add(bus);
         if (r >= 0)
                 r = sd_bus_request_name_async(bus->bus, &bus->request_slot, bus->name, 0, on_name, bus);
+        bus->asked_usec = now_usec(CLOCK_MONOTONIC);
         return r;
+}
+
+bool bus_is_joining(const Bus *bus) {
+        return bus->request_slot && now_usec(CLOCK_MONOTONIC) - bus->asked_usec < JOIN_USEC;
 }
 
 static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata) {

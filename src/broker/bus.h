@@ -26,6 +26,7 @@ struct Bus {
         char *name;
         bool has_name;
         sd_bus_slot *request_slot, *release_slot;
+        uint64_t asked_usec; /* when the name was asked for, CLOCK_MONOTONIC */
         sd_event_source *connect_timer;
         BusCall *calls;
         unsigned n_calls;
@@ -35,6 +36,10 @@ struct Bus {
 /* Begins to connect. Nothing is waited for; what fails is logged and tried again. -ENOMEM. */
 int bus_init(Bus *bus, Manager *manager);
 void bus_clear(Bus *bus);
+
+/* Whether the name has just been asked for. The bus may hold calls that have started us, and gives them to
+ * whoever has the name: who leaves before that takes them along. */
+bool bus_is_joining(const Bus *bus);
 
 /* Gives the name back, so that calls from now on start the next daemon. Those that are on their way still
  * come; afterwards `released` is set and the manager is woken. */

@@ -16,11 +16,31 @@
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC
 
-static void send_status(const Manager *manager) {
+/* A command and its resource, which is bounded. */
+#define STATUS_JOB_MAX 320
+
+/* One of the commands that run, which often is the only one: ": build \"acme/hello\"". The client's words must
+ * not become lines of their own. */
+static const char *describe_running(Manager *manager, char buffer[static STATUS_JOB_MAX]) {
+        buffer[0] = '\0';
+        LIST_FOREACH (jobs, job, manager->jobs)
+                if (job->state == JOB_RUNNING && job->resource && !command_info(job->command)->internal)
+                        snprintf(buffer, STATUS_JOB_MAX, ": %s \"%s\"", command_to_string(job->command),
+                                 job->resource);
+        for (char *p = buffer; *p; p++)
+                if ((unsigned char) *p < ' ')
+                        *p = '?';
+        return buffer;
+}
+
+static void send_status(Manager *manager) {
+        char job[STATUS_JOB_MAX];
+
         (void) sd_notifyf(/* unset_environment= */ false,
-                          "STATUS=%" PRIu64 " commands running, %" PRIu64 " waiting, %" PRIu64 " builds done",
+                          "STATUS=%" PRIu64 " commands running, %" PRIu64 " waiting, %" PRIu64
+                          " builds done%s",
                           (uint64_t) manager->n_jobs - manager->scheduler.waiting, manager->scheduler.waiting,
-                          manager->state.builds);
+                          manager->state.builds, describe_running(manager, job));
 }
 
 static int on_status_timer(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -53,7 +73,8 @@ static void arm_idle_timer(Manager *manager, uint64_t since) {
 static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         Manager *manager = userdata;
 
-        if (manager->clients.n > 0 || manager->n_jobs > 0 || manager->bus.n_calls > 0)
+        if (manager->clients.n > 0 || manager->n_jobs > 0 || manager->bus.n_calls > 0 ||
+            bus_is_joining(&manager->bus))
                 arm_idle_timer(manager, usec);
         else if (usec - MIN(usec, manager->busy_usec) < manager->settings.exit_on_idle_usec)
                 arm_idle_timer(manager, manager->busy_usec);

@@ -141,12 +141,41 @@ def test_no_connection_is_lost_while_it_comes_and_goes():
         remove_settings()
 
 
+def bus_property(name, path="/xyz/cruciblehq/cruxd1", interface="xyz.cruciblehq.cruxd1.Manager"):
+    return crux.run("busctl", "get-property", "xyz.cruciblehq.cruxd1", path, interface, name).split()[1].strip('"')
+
+
 def test_reload():
+    """The log level and the limits, without a restart."""
     crux.ask("status")
     pid = crux.show(crux.SERVICE, "MainPID")["MainPID"]
-    crux.run("systemctl", "reload", crux.SERVICE)
+    level = ("LogLevel", "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1")
+    before = bus_property("QueueMax"), bus_property(*level)
+    os.makedirs(os.path.dirname(SETTINGS), exist_ok=True)
+    with open(SETTINGS, "w") as file:
+        file.write("[Daemon]\nLogLevel=debug\n[Limits]\nQueueMax=77\n")
+    try:
+        crux.run("systemctl", "reload", crux.SERVICE)
+        crux.equal((bus_property("QueueMax"), bus_property(*level)), ("77", "debug"))
+    finally:
+        os.unlink(SETTINGS)
+        crux.run("systemctl", "reload", crux.SERVICE)
+    crux.equal((bus_property("QueueMax"), bus_property(*level)), before)
     crux.equal(crux.show(crux.SERVICE, "MainPID")["MainPID"], pid)
-    crux.ask("status")
+
+
+def test_status_says_what_it_is_doing():
+    with crux.Connection() as connection:
+        stages = [{**BASE, "steps": [{"run": "sleep 1000"}]}]
+        # A line of its own would be one more word to systemd.
+        payload = {**crux.build(stages, root=root, output=output), "resource": "test/build\nMAINPID=1"}
+        connection.send(crux.encode("build", payload))
+
+        def told():
+            return 'build "test/build?MAINPID=1"' in crux.show(crux.SERVICE, "StatusText")["StatusText"]
+
+        crux.eventually(told, 20, "the build's name")
+    crux.eventually(lambda: not told(), 30, "its end")
 
 
 def test_restart_leaves_containers_running():
@@ -275,6 +304,17 @@ def test_scopes_that_nobody_needs_are_removed():
         crux.run("systemctl", "restart", crux.SERVICE)
         crux.eventually(lambda: crux.show(scope, "LoadState")["LoadState"] == "not-found", 20, "its end")
         crux.equal(crux.show(needed, "ActiveState")["ActiveState"], "active")
+
+
+def test_without_systemd():
+    """Where it does not run, containers are in plain cgroups."""
+    request = crux.encode("build", crux.build([{**BASE, "steps": [{"run": "cat /proc/self/cgroup"}]}], root=root, output=output))
+    command = "mount -t tmpfs none /run/systemd && exec cruxd worker"
+    done = crux.run("unshare", "--mount", "--propagation=slave", "sh", "-c", command, input=request.decode(), check=False)
+    crux.contains(done.stdout, '"command":"ok"')
+    crux.contains(done.stderr, "0::/cruxd/cruxd-build-")
+    crux.equal(os.listdir("/sys/fs/cgroup/cruxd").count("cgroup.procs"), 1, "the cgroups' parent")
+    os.rmdir("/sys/fs/cgroup/cruxd")
 
 
 def test_stopping_a_slice_is_quick():
