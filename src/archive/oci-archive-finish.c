@@ -12,11 +12,15 @@
 static int add_config(ArchiveWriter *writer, const ImageConfig *config, ImageManifest *manifest,
                       Error *error) {
         _cleanup_(buffer_clear) Buffer text = {};
+        _cleanup_(image_config_clear) ImageConfig again = {};
         Digest digest;
 
         if (image_config_write(config, &text) < 0)
                 return error_oom(error);
-        int r = archive_writer_add(writer, text.data, text.length, &digest, error);
+        /* What would be too much for whoever reads the image is noticed while it can still be said. */
+        int r = image_config_parse(text.data, text.length, &again, error);
+        if (r >= 0)
+                r = archive_writer_add(writer, text.data, text.length, &digest, error);
         if (r < 0)
                 return r;
         descriptor_clear(&manifest->config);

@@ -20,6 +20,13 @@
 /* An image's name, `ref:version`, in bytes. */
 #define IMAGE_NAME_MAX 255U
 
+/* `resource` of a build, in bytes: it stands in every entry of the build's journal, and in the image's
+ * history. */
+#define RESOURCE_MAX 1024U
+
+/* A path (`path`, `root`, `output`, those of a recipe), its NUL included: PATH_MAX, path_resolution(7). */
+#define PATH_BYTES_MAX 4096U
+
 /* The strings of an argument vector (`command`, `entrypoint`) and their bytes in all: below the kernel's own
  * limits, so that what passes here can be executed. */
 #define ARGUMENTS_MAX 4096U

@@ -95,11 +95,33 @@ static int check_arguments(const char *name, char *const *strv, Error *error) {
         return 0;
 }
 
+static int check_length(const char *name, const char *s, size_t max, Error *error) {
+        size_t n = s ? strlen(s) : 0;
+
+        return n > max ? error_set(error, ERROR_INVALID_ARGUMENT,
+                                   "member \"%s\" has %zu bytes, over the limit of %zu", name, n, max)
+                       : 0;
+}
+
+static int check_lengths(const Payload *payload, Error *error) {
+        int r = check_length("resource", payload->resource, RESOURCE_MAX, error);
+
+        if (r >= 0)
+                r = check_length("path", payload->path, PATH_BYTES_MAX - 1, error);
+        if (r >= 0)
+                r = check_length("root", payload->root, PATH_BYTES_MAX - 1, error);
+        if (r >= 0)
+                r = check_length("output", payload->output, PATH_BYTES_MAX - 1, error);
+        return r;
+}
+
 /* What takes more than one member to know: the image's name, the container's id and its default. */
 static int derive(Payload *payload, const CommandInfo *info, Error *error) {
         int r;
 
-        r = check_arguments("command", payload->command, error);
+        r = check_lengths(payload, error);
+        if (r >= 0)
+                r = check_arguments("command", payload->command, error);
         if (r < 0)
                 return r;
         if (payload->command && isempty(payload->command[0]))

@@ -55,7 +55,7 @@ static int check_name(const char *name, Error *error) {
         return 0;
 }
 
-static int stage_parse(json_object *json, size_t *count, Stage *stage, Error *error) {
+static int stage_parse(json_object *json, RecipeCount *count, Stage *stage, Error *error) {
         const char *name = NULL, *platform = NULL, *from = NULL;
         json_object *steps = NULL;
         int r;
@@ -83,7 +83,9 @@ static int stage_parse(json_object *json, size_t *count, Stage *stage, Error *er
         if ((!isempty(name) && free_and_strdup(&stage->name, name) < 0) ||
             (!isempty(platform) && free_and_strdup(&stage->platform, platform) < 0))
                 return error_oom(error);
-        r = parse_from(from, stage, error);
+        r = path_check("from", from, error);
+        if (r >= 0)
+                r = parse_from(from, stage, error);
         if (r < 0 || !steps)
                 return r;
         return steps_parse(steps, count, &stage->steps, &stage->n_steps, error);
@@ -92,7 +94,7 @@ static int stage_parse(json_object *json, size_t *count, Stage *stage, Error *er
 int recipe_new(json_object *json, Recipe **ret, Error *error) {
         _cleanup_(recipe_freep) Recipe *recipe = new0(Recipe, 1);
         json_object *stages = NULL;
-        size_t count = 0;
+        RecipeCount count = {};
         int r;
 
         if (!recipe)

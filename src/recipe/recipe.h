@@ -12,7 +12,7 @@
 
 #define RECIPE_STAGES_MAX 256U
 #define RECIPE_STEPS_MAX 16384U /* of all stages, groups counted with what is in them */
-#define RECIPE_ENV_MAX 4096U    /* variables of one step */
+#define RECIPE_ENV_MAX 4096U    /* variables of all steps */
 #define STAGE_NAME_MAX 76U      /* bytes */
 
 typedef enum FromKind {

@@ -15,15 +15,25 @@ static int read_string(json_object *json, const char *name, char **ret, Error *e
         return free_and_strdup(ret, s) < 0 ? error_oom(error) : 0;
 }
 
-static int read_env(json_object *json, char ***ret, Error *error) {
+int path_check(const char *name, const char *s, Error *error) {
+        size_t n = s ? strlen(s) : 0;
+
+        return n >= PATH_BYTES_MAX ? error_set(error, ERROR_INVALID_ARGUMENT,
+                                               "\"%s\": %zu bytes are over the limit of %u", name, n,
+                                               PATH_BYTES_MAX - 1)
+                                   : 0;
+}
+
+static int read_env(json_object *json, RecipeCount *count, char ***ret, Error *error) {
         json_object *env = NULL;
         int r = json_get_object(json, "env", &env, error);
 
         if (r <= 0)
                 return r;
-        if (json_object_object_length(env) > (int) RECIPE_ENV_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "\"env\" has more than %u variables",
-                                 RECIPE_ENV_MAX);
+        count->variables += (size_t) json_object_object_length(env);
+        if (count->variables > RECIPE_ENV_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "\"env\": the recipe sets more than %u variables", RECIPE_ENV_MAX);
         json_object_object_foreach (env, name, value) {
                 if (!name[0] || strchr(name, '='))
                         return error_set(error, ERROR_INVALID_ARGUMENT,
@@ -57,7 +67,7 @@ static int parse_copy(const char *copy, Step *step, Error *error) {
 
         if (!source_length || !destination_length || *rest)
                 return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "copy \"%s\" must be exactly two words, \"SRC DEST\"", copy);
+                                 "copy \"%.4096s\" must be exactly two words, \"SRC DEST\"", copy);
 
         size_t head = strcspn(source, ":/");
         if (head < source_length && source[head] == ':') {
@@ -79,6 +89,15 @@ static int parse_copy(const char *copy, Step *step, Error *error) {
 static int step_check(const Step *step, Error *error) {
         bool copies = step->copy_source;
 
+        int r = path_check("shell", step->shell, error);
+        if (r >= 0)
+                r = path_check("workdir", step->workdir, error);
+        if (r >= 0)
+                r = path_check("copy", step->copy_source, error);
+        if (r >= 0)
+                r = path_check("copy", step->copy_destination, error);
+        if (r < 0)
+                return r;
         if (step->run && strlen(step->run) >= ARGUMENT_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "\"run\" is over the limit of %zu bytes",
                                  ARGUMENT_MAX - 1);
@@ -101,7 +120,7 @@ static int step_check(const Step *step, Error *error) {
         return 0;
 }
 
-static int step_parse(json_object *json, size_t *count, Step *step, Error *error) {
+static int step_parse(json_object *json, RecipeCount *count, Step *step, Error *error) {
         _cleanup_free_ char *copy = NULL;
         json_object *steps = NULL;
         int r;
@@ -119,7 +138,7 @@ static int step_parse(json_object *json, size_t *count, Step *step, Error *error
         if (r >= 0)
                 r = read_string(json, "copy", &copy, error);
         if (r >= 0)
-                r = read_env(json, &step->env, error);
+                r = read_env(json, count, &step->env, error);
         if (r >= 0 && copy)
                 r = parse_copy(copy, step, error);
         if (r < 0)
@@ -135,11 +154,11 @@ static int step_parse(json_object *json, size_t *count, Step *step, Error *error
         return steps_parse(steps, count, &step->steps, &step->n_steps, error);
 }
 
-int steps_parse(json_object *array, size_t *count, Step **ret_steps, size_t *ret_n_steps, Error *error) {
+int steps_parse(json_object *array, RecipeCount *count, Step **ret_steps, size_t *ret_n_steps, Error *error) {
         size_t n = json_object_array_length(array);
 
-        *count += n;
-        if (*count > RECIPE_STEPS_MAX)
+        count->steps += n;
+        if (count->steps > RECIPE_STEPS_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "the recipe has more than %u steps",
                                  RECIPE_STEPS_MAX);
 

@@ -136,6 +136,19 @@ def test_command_without_a_program():
     crux.refused("container-exec", {"id": "i", "command": ["", "x"]}, code="invalid-argument", message='"command"')
 
 
+@crux.table([("resource", 1024), ("root", 4095), ("output", 4095)])
+def test_member_that_is_too_long(name, limit):
+    """It would stand in every line of the log, or in the image."""
+    payload = {"recipe": {"stages": [{"from": "file no-such"}]}, "resource": "r", "root": "/no-such-root", "output": "/no-such-output"}
+    crux.refused("build", {**payload, name: "/" + "x" * limit}, code="invalid-argument", message=(f'"{name}"', str(limit)))
+    reply = crux.request("build", {**payload, name: "/" + "x" * (limit - 1)})
+    assert "over the limit" not in reply.message, reply.message
+
+
+def test_path_that_is_too_long():
+    crux.refused("image-import", {"ref": "a", "version": "1", "path": "/" + "x" * 4095}, code="invalid-argument", message=('"path"', "4095"))
+
+
 def test_too_many_arguments():
     for vector in (["/bin/true"] * 5000, ["/bin/true", "x" * (128 << 10)], ["/bin/true"] + ["x" * 1000] * 2000):
         crux.refused("container-exec", {"id": "i", "command": vector}, code="invalid-argument", message='"command"')

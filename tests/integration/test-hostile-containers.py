@@ -602,7 +602,7 @@ def test_journal_fields_are_not_forged():
     crux.equal(crux.journal("PRIORITY=0", since=since), [], "forged priorities")
 
 
-RESOURCES = ["x" * 100000, "a b", "../../../etc/pwned", "UPPER", "a\nb", "\x1b[2J", "ü", "a" * 300, "-", ":", "a:b:c", "localhost:5000/x@sha256:" + "a" * 64]
+RESOURCES = ["x" * 100000, "x" * 1024, "a b", "../../../etc/pwned", "UPPER", "a\nb", "\x1b[2J", "ü", "a" * 300, "-", ":", "a:b:c", "localhost:5000/x@sha256:" + "a" * 64]
 
 
 @crux.table([(resource,) for resource in RESOURCES], name=lambda row: ascii(row[0][:20]))

@@ -139,6 +139,12 @@ RULES = [
     ("run beyond what the kernel executes", last({"run": "x" * (128 << 10)}), ['stage "main"', "step 2", '"run"', "limit"]),
     ("env beyond what the kernel takes", last({"env": {"A": "x" * (128 << 10)}}), ['stage "main"', "step 2", '"env"', '"A"', "limit"]),
     ("too many steps", [{**S, "steps": [RUN] * 20000}], ["steps"]),
+    ("too many variables in all", last({"platform": HOST, "steps": [{"env": {f"V{n}_{m}": "" for n in range(1000)}} for m in range(5)]}), ['stage "main"', "step 2", "step 5", "variables"]),
+    ("a long workdir", last({"workdir": "/" + "w" * 4095}), ['stage "main"', "step 2", '"workdir"', "4095"]),
+    ("a long shell", last({"run": "x", "shell": "/" + "w" * 4095}), ['stage "main"', "step 2", '"shell"', "4095"]),
+    ("a long source", last({"copy": "c" * 4096 + " /x"}), ['stage "main"', "step 2", '"copy"', "4095"]),
+    ("a long destination", last({"copy": "c /" + "x" * 4095}), ['stage "main"', "step 2", '"copy"', "4095"]),
+    ("a long from", [{"from": "file " + "x" * 4096}], ["stage 1", '"from"', "4095"]),
     ("too many variables", last({"env": {f"V{n}": "" for n in range(5000)}}), ['stage "main"', "step 2", "variables"]),
 ]
 
@@ -392,6 +398,13 @@ def test_configuration():
     crux.equal(config["Labels"], {"kept": "yes"}, "Labels")
     crux.equal(config["ExposedPorts"], {"80/tcp": {}}, "ExposedPorts")
     assert not config.get("Entrypoint"), config
+
+
+def test_configuration_that_nobody_could_read():
+    """Its bound is that of every reader of images, cruxd among them."""
+    env = {f"V{n}": "x" * 120000 for n in range(40)}
+    SHOP.refused(stage({"copy": "file /x"}, {"env": env}), code="invalid-argument", message=["export", "config", "larger than"])
+    crux.equal(os.listdir(SHOP.output), [], "output directory")
 
 
 @crux.table([("given", ["/bin/new", "", "ü"]), ("not given", None), ("empty", [])])
