@@ -45,14 +45,14 @@ typedef struct Flow {
 
 typedef struct Relay {
         Flow flows[_RELAY_MAX];
+        bool ended;  /* the process has */
+        size_t late; /* what was read since then */
 } Relay;
 
 #define FLOW_NULL { .given = GIVEN_FD_NULL }
 #define RELAY_NULL \
         { \
-                { \
-                        FLOW_NULL, FLOW_NULL, FLOW_NULL \
-                } \
+                .flows = { FLOW_NULL, FLOW_NULL, FLOW_NULL } \
         }
 
 /* Looks at the client's fds: before anything runs. */
@@ -60,6 +60,5 @@ int relay_open(Relay *relay, const ProcessStdio *stdio, Error *error);
 void relay_clear(Relay *relay);
 
 /* Passes the streams of a started process on, closing the process's ends as they end, until both that it
- * writes have ended, or the process has and they have been silent for PROCESS_DRAIN_USEC, all that came
- * having been written. */
+ * writes have ended, or the process has and all that it wrote has been passed on. */
 int relay_run(Relay *relay, Process *process, Error *error);

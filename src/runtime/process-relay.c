@@ -131,23 +131,31 @@ static struct pollfd waits_for(RelayStream s, const Flow *flow) {
         };
 }
 
-/* Once the process has ended: nobody reads its stdin, and nothing is awaited for readers who have gone. */
+/* Once the process has ended nobody reads its stdin, and of what it has left in the background nobody waits
+ * for what readers have gone from, or for more than it can have left itself. */
 static void process_ended(Relay *relay) {
-        for (RelayStream s = 0; s < _RELAY_MAX; s++)
-                if (s == RELAY_STDIN || relay->flows[s].given.fd < 0)
-                        end_flow(&relay->flows[s]);
+        bool enough = relay->late >= PROCESS_DRAIN_MAX;
+
+        for (RelayStream s = 0; s < _RELAY_MAX; s++) {
+                Flow *flow = &relay->flows[s];
+
+                if (s == RELAY_STDIN || flow->given.fd < 0 || (enough && !has_piece(flow)))
+                        end_flow(flow);
+        }
 }
 
-static bool goes_on(const Relay *relay, bool ended) {
-        return !ended || !is_over(&relay->flows[RELAY_STDOUT]) || !is_over(&relay->flows[RELAY_STDERR]);
+static bool goes_on(const Relay *relay) {
+        return !relay->ended || !is_over(&relay->flows[RELAY_STDOUT]) ||
+               !is_over(&relay->flows[RELAY_STDERR]);
 }
 
-/* What it has left in the background may keep its streams for ever, and is not waited for once they are
- * silent; a client who takes his time to read is. */
-static int patience(const Relay *relay, bool ended) {
-        return !ended || has_piece(&relay->flows[RELAY_STDOUT]) || has_piece(&relay->flows[RELAY_STDERR])
-                       ? -1
-                       : (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC);
+/* Once the process has ended its streams are waited for as long as they are not silent; but a client who
+ * takes his time to read is. */
+static int patience(const Relay *relay) {
+        bool patient = !relay->ended || has_piece(&relay->flows[RELAY_STDOUT]) ||
+                       has_piece(&relay->flows[RELAY_STDERR]);
+
+        return patient ? -1 : (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC);
 }
 
 static int move(const Process *p, Relay *relay, const struct pollfd *fds, Error *error) {
@@ -156,28 +164,33 @@ static int move(const Process *p, Relay *relay, const struct pollfd *fds, Error 
         for (RelayStream s = 0; s < _RELAY_MAX && r >= 0; s++) {
                 Flow *flow = &relay->flows[s];
 
-                if (fds[s].revents)
-                        r = has_piece(flow) ? drain(p, s, flow, error) : fill(p, s, flow, error);
+                if (!fds[s].revents)
+                        continue;
+                if (has_piece(flow))
+                        r = drain(p, s, flow, error);
+                else {
+                        r = fill(p, s, flow, error);
+                        relay->late += flow->end - flow->begin;
+                }
         }
         return r;
 }
 
 int relay_run(Relay *relay, Process *p, Error *error) {
         enum { WAIT = _RELAY_MAX, CANCEL, N_FDS };
-        bool ended = false;
 
         relay->flows[RELAY_STDIN].fifo = &p->stdin_fd;
         relay->flows[RELAY_STDOUT].fifo = &p->fds[STREAM_STDOUT];
         relay->flows[RELAY_STDERR].fifo = &p->fds[STREAM_STDERR];
-        while (goes_on(relay, ended)) {
+        while (goes_on(relay)) {
                 struct pollfd fds[N_FDS] = {
-                        [WAIT] = { .fd = ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
+                        [WAIT] = { .fd = relay->ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
                         [CANCEL] = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN },
                 };
                 for (RelayStream s = 0; s < _RELAY_MAX; s++)
                         fds[s] = waits_for(s, &relay->flows[s]);
 
-                int n = poll(fds, N_FDS, patience(relay, ended));
+                int n = poll(fds, N_FDS, patience(relay));
                 if (n < 0) {
                         if (errno == EINTR)
                                 continue;
@@ -190,8 +203,11 @@ int relay_run(Relay *relay, Process *p, Error *error) {
                 int r = move(p, relay, fds, error);
                 if (r < 0)
                         return r;
-                ended = ended || fds[WAIT].revents;
-                if (ended)
+                if (fds[WAIT].revents) {
+                        relay->ended = true;
+                        relay->late = 0;
+                }
+                if (relay->ended)
                         process_ended(relay);
         }
         return 0;

@@ -333,6 +333,16 @@ def test_flags_stay(_, blocking):
         os.close(fd)
 
 
+def test_what_is_left_in_the_background_is_not_waited_for():
+    """Silent or not, and what the program itself wrote is there."""
+    code, out, _ = shell("echo mine; (while sleep 0.01; do echo more; done) & exit 4")
+    crux.equal(code, 4)
+    assert out.startswith(b"mine\n"), out
+    crux.equal(shell("echo mine; (sleep 1000) & exit 4")[:2], (4, b"mine\n"))
+    crux.ask("container-stop", {"id": ID})
+    crux.ask("image-start", {"ref": ID, "version": "1"})
+
+
 def without_reader(*command):
     """The exit code of one whose stdout nobody reads after its first bytes."""
     out, out_writer = os.pipe()
