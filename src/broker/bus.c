@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/bus.h"
 
-#include <ctype.h>
-
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/time-util.h"
@@ -18,42 +16,6 @@
 #define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 static void connect_later(Bus *bus);
-
-char *bus_name_of_instance(const char *instance) {
-        _cleanup_(buffer_clear) Buffer name = {};
-        int r;
-
-        if (streq(instance, DEFAULT_INSTANCE))
-                return strdup(BUS_NAME);
-        r = buffer_append_string(&name, BUS_NAME ".Instance.");
-        for (const char *p = instance; r >= 0 && *p; p++)
-                if (isalpha((unsigned char) *p) || *p == '-' || (isdigit((unsigned char) *p) && p > instance))
-                        r = buffer_append(&name, p, 1);
-                else
-                        r = buffer_printf(&name, "_%02x", (unsigned char) *p);
-        if (r >= 0)
-                r = buffer_append(&name, "", 1);
-        return r < 0 ? NULL : TAKE_PTR(name.data);
-}
-
-const char *bus_error_name(ErrorCode code) {
-        static const char *const names[_ERROR_CODE_MAX] = {
-                [ERROR_INVALID_ARGUMENT] = BUS_NAME ".Error.InvalidArgument",
-                [ERROR_NOT_FOUND] = BUS_NAME ".Error.NotFound",
-                [ERROR_NOT_RUNNING] = BUS_NAME ".Error.NotRunning",
-                [ERROR_ALREADY_EXISTS] = BUS_NAME ".Error.AlreadyExists",
-                [ERROR_PERMISSION_DENIED] = BUS_NAME ".Error.PermissionDenied",
-                [ERROR_BUSY] = BUS_NAME ".Error.Busy",
-                [ERROR_CANCELLED] = BUS_NAME ".Error.Cancelled",
-                [ERROR_COMMAND_FAILED] = BUS_NAME ".Error.CommandFailed",
-                [ERROR_BUILD_FAILED] = BUS_NAME ".Error.BuildFailed",
-                [ERROR_UNSUPPORTED] = BUS_NAME ".Error.Unsupported",
-                [ERROR_UNAVAILABLE] = BUS_NAME ".Error.Unavailable",
-                [ERROR_INTERNAL] = BUS_NAME ".Error.Internal",
-        };
-
-        return code < _ERROR_CODE_MAX && names[code] ? names[code] : names[ERROR_INTERNAL];
-}
 
 int bus_reply_error(sd_bus_message *m, const Error *error) {
         return sd_bus_reply_method_errorf(m, bus_error_name(error->code), "%s", error_message(error));

@@ -10,11 +10,7 @@
 
 #include <systemd/sd-bus.h>
 
-#include "base/error.h"
-
-#define BUS_NAME "xyz.cruciblehq.cruxd1"
-#define BUS_PATH "/xyz/cruciblehq/cruxd1"
-#define BUS_INTERFACE(name) BUS_NAME "." name
+#include "protocol/bus-name.h"
 
 typedef struct Bus Bus;
 typedef struct BusCall BusCall;
@@ -44,13 +40,6 @@ bool bus_is_joining(const Bus *bus);
 /* Gives the name back, so that calls from now on start the next daemon. Those that are on their way still
  * come; afterwards `released` is set and the manager is woken. */
 void bus_release(Bus *bus);
-
-/* "xyz.cruciblehq.cruxd1" for the default instance, "xyz.cruciblehq.cruxd1.Instance.NAME" for others, where
- * what may not stand in a bus name is escaped as "_2e". NULL without memory. */
-char *bus_name_of_instance(const char *instance);
-
-/* The name that an error has on the bus: "xyz.cruciblehq.cruxd1.Error.InvalidArgument". Static. */
-const char *bus_error_name(ErrorCode code) _const_;
 
 /* Answers a method by an error. */
 int bus_reply_error(sd_bus_message *m, const Error *error);

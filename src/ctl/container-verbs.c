@@ -3,6 +3,7 @@
 
 #include "base/fd-util.h"
 #include "ctl/call.h"
+#include "ctl/exec-bus.h"
 #include "ctl/exit-status.h"
 #include "ctl/terminal.h"
 
@@ -50,7 +51,8 @@ static int pass_stream(json_object *reply, const char *name, int fd, Error *erro
         return r < 0 ? error_set_errno(error, r, "write the command's %s", name) : 0;
 }
 
-int verb_exec(const Options *options, Error *error) {
+/* Over the socket it has no input, and what it wrote comes at the end. */
+static int exec_on_socket(const Options *options, Error *error) {
         _cleanup_json_ json_object *payload = json_object_new_object(), *reply = NULL;
         int64_t exit_code = EXIT_TOOL_FAILED;
         int r;
@@ -67,4 +69,14 @@ int verb_exec(const Options *options, Error *error) {
                         r = pass_stream(reply, "stderr", STDERR_FILENO, error);
         }
         return r < 0 ? r : (int) (exit_code & 0xff);
+}
+
+int verb_exec(const Options *options, Error *error) {
+        int exit_code = EXIT_TOOL_FAILED, r;
+
+        /* Whoever names a socket means it, and JSON shows an answer that only the socket gives. */
+        r = options->socket || options->json ? 0 : exec_on_bus(options, &exit_code, error);
+        if (r == 0)
+                return exec_on_socket(options, error);
+        return r < 0 ? r : exit_code & 0xff;
 }

@@ -340,6 +340,44 @@ def test_commands_in_a_container():
     crux.equal(len(ctl("exec", ID, "sh", "-c", "yes | head -c 3000000").stdout), 3000000, "bytes")
 
 
+def test_a_commands_input_and_output_are_ours():
+    started()
+    crux.equal(ctl("exec", ID, "cat", input="word\n" * 100000).stdout, "word\n" * 100000, "what was put in")
+    child = subprocess.Popen(["cruxctl", "exec", ID, "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    for word in (b"one\n", b"two\n"):
+        os.write(child.stdin.fileno(), word)
+        crux.equal(os.read(child.stdout.fileno(), 100), word, "what came back before the end")
+    child.stdin.close()
+    crux.equal(child.wait(20), 0, "status")
+    child.stdout.close()
+
+
+def test_a_command_at_the_head_of_a_pipeline():
+    started()
+    child = subprocess.Popen(["cruxctl", "exec", ID, "yes"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    os.read(child.stdout.fileno(), 10)
+    child.stdout.close()
+    crux.equal(child.wait(20), 128 + signal.SIGPIPE, "status")
+
+
+def test_a_command_that_reads_a_terminal():
+    started()
+    master, slave = pty.openpty()
+    child = subprocess.Popen(["cruxctl", "exec", ID, "sh", "-c", "read word; echo got $word"], stdin=slave,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.write(master, b"hello\n")
+    crux.equal(child.communicate(timeout=30), (b"got hello\n", b""), "output")
+    os.close(slave)
+    os.close(master)
+
+
+def test_a_command_where_there_is_no_bus():
+    started()
+    nowhere = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent"}
+    done = ctl("exec", ID, "sh", "-c", "cat; echo out; exit 3", status=3, input="nothing of this", env=nowhere)
+    crux.equal(done.stdout, "out\n", "output, there being no input")
+
+
 def test_commands_that_are_not_executed():
     fails("exec", ID, "true", status=125, message="not-found: ")
     started()

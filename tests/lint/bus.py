@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Holds the man page of the bus against what is on it, both ways: interfaces, methods, signals and properties with their
-arguments, types and flags, the names of errors, polkit's actions. Prints TAP. usage: bus.py PAGE BUS.C POLICY XML…"""
+arguments, types and flags, the names of errors, polkit's actions. Prints TAP. usage: bus.py PAGE BUS-NAME.C POLICY XML…"""
 import pathlib
 import re
 import shlex

@@ -29,6 +29,8 @@ TEST(every_error_has_a_name) {
                         ASSERT_NE(strcmp(bus_error_name(code), bus_error_name(ERROR_INTERNAL)), 0);
         }
         ASSERT_STREQ(bus_error_name(ERROR_INVALID_ARGUMENT), "xyz.cruciblehq.cruxd1.Error.InvalidArgument");
+        ASSERT_EQ(bus_error_code("xyz.cruciblehq.cruxd1.Error.NotFound"), ERROR_NOT_FOUND);
+        ASSERT_EQ(bus_error_code("org.freedesktop.DBus.Error.NoReply"), ERROR_NONE);
         ASSERT_STREQ(bus_error_name(_ERROR_CODE_MAX), "xyz.cruciblehq.cruxd1.Error.Internal");
 }
 
