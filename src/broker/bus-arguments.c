@@ -94,8 +94,9 @@ int bus_arguments_read(BusCall *call, Error *error) {
                 if (value && json_add(payload, a->member, value) < 0)
                         return error_oom(error);
         }
-        /* Jobs of the bus show how far they are. */
+        /* Jobs of the bus show how far they are, and its output has a type for bytes. */
         if (!payload || json_add(payload, "progress", json_object_new_boolean(true)) < 0 ||
+            json_add(payload, "bytes", json_object_new_boolean(true)) < 0 ||
             request_write(call->method->command, payload, &call->line) < 0)
                 return error_oom(error);
         if (call->line.length > PROTOCOL_LINE_MAX)

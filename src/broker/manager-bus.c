@@ -38,9 +38,30 @@ static int answer_exit_code(json_object *payload, sd_bus_message *reply) {
                        : sd_bus_message_append(reply, "i", (int32_t) exit_code);
 }
 
+/* Each character is a byte, see exec_reply_send(). */
 static int append_bytes(sd_bus_message *reply, json_object *string) {
-        return sd_bus_message_append_array(reply, 'y', string ? json_object_get_string(string) : NULL,
-                                           string ? (size_t) json_object_get_string_len(string) : 0);
+        const char *s = string ? json_object_get_string(string) : "";
+        const char *end = s + (string ? json_object_get_string_len(string) : 0);
+        void *target;
+        size_t n = 0;
+        int r;
+
+        for (const char *p = s; p < end; p++)
+                n += ((unsigned char) *p & 0xc0) != 0x80;
+        r = sd_bus_message_append_array_space(reply, 'y', n, &target);
+        if (r < 0)
+                return r;
+        for (unsigned char *to = target; s < end; to++) {
+                unsigned c = (unsigned char) *s++;
+
+                if (c >= 0x80) {
+                        if ((c & 0xfc) != 0xc0 || s == end)
+                                return -EBADMSG;
+                        c = c << 6 | ((unsigned char) *s++ & 0x3f);
+                }
+                *to = (unsigned char) c;
+        }
+        return 0;
 }
 
 static int answer_exec(json_object *payload, sd_bus_message *reply) {

@@ -46,6 +46,7 @@ static const CommandInfo commands[_COMMAND_MAX] = {
                 .name = "container-exec",
                 .action = ACTION_EXEC,
                 .required = MEMBER_ID | MEMBER_COMMAND,
+                .optional = MEMBER_BYTES,
         },
         [COMMAND_CONTAINER_UPDATE] = {
                 .name = "container-update",

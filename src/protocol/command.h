@@ -39,6 +39,7 @@ typedef enum Member {
         MEMBER_STDIN = 1 << 12,
         MEMBER_STDOUT = 1 << 13,
         MEMBER_STDERR = 1 << 14,
+        MEMBER_BYTES = 1 << 15,
 } Member;
 
 #define MEMBERS_OF_STDIO (MEMBER_STDIN | MEMBER_STDOUT | MEMBER_STDERR)

@@ -25,6 +25,7 @@ static const struct {
         { MEMBER_ENTRYPOINT, "entrypoint", TYPE_STRV, offsetof(Payload, entrypoint) },
         { MEMBER_PLATFORMS, "platforms", TYPE_STRV, offsetof(Payload, platforms) },
         { MEMBER_PROGRESS, "progress", TYPE_BOOL, offsetof(Payload, progress) },
+        { MEMBER_BYTES, "bytes", TYPE_BOOL, offsetof(Payload, bytes) },
 };
 
 static const struct {

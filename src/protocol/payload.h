@@ -21,6 +21,7 @@ typedef struct Payload {
         char **entrypoint; /* NULL: not given */
         char **platforms;  /* NULL: not given */
         bool progress;
+        bool bytes; /* output is wanted as it is, and not as text */
 } Payload;
 
 /* Reads and checks the payload of a command; `payload` may be NULL (absent). Members that the command does

@@ -36,13 +36,34 @@ static size_t piece_length(const char *data, size_t n) {
         return PIECE_MAX; /* no UTF-8 anyway */
 }
 
-static int send_stream(const Buffer *stream, Buffer *line, int fd) {
+/* A character for each byte. */
+static int write_bytes(const char *data, size_t n, Buffer *line) {
+        _cleanup_free_ char *text = malloc(2 * n + 1);
+        size_t length = 0;
+
+        if (!text)
+                return -ENOMEM;
+        for (const char *p = data; p < data + n; p++) {
+                const unsigned char byte = (unsigned char) *p;
+
+                if (byte < 0x80)
+                        text[length++] = *p;
+                else {
+                        text[length++] = (char) (0xc0 | byte >> 6);
+                        text[length++] = (char) (0x80 | (byte & 0x3f));
+                }
+        }
+        return json_write_string(text, length, line);
+}
+
+static int send_stream(const Buffer *stream, bool bytes, Buffer *line, int fd) {
+        int (*const write)(const char *data, size_t n, Buffer *line) = bytes ? write_bytes : json_write_string;
         int r = 0;
 
         for (size_t at = 0, n; at < stream->length && r >= 0; at += n) {
                 n = piece_length(stream->data + at, stream->length - at);
                 size_t before = line->length;
-                r = json_write_string(stream->data + at, n, line);
+                r = write(stream->data + at, n, line);
                 if (r < 0)
                         return r;
                 /* One string out of all pieces: only the first keeps its opening quote, and the last gets the
@@ -57,7 +78,7 @@ static int send_stream(const Buffer *stream, Buffer *line, int fd) {
         return r < 0 ? r : buffer_append_string(line, "\"");
 }
 
-static int send_line(const ExecReply *reply, int exit_code, Buffer *line, int fd) {
+static int send_line(const ExecReply *reply, int exit_code, bool bytes, Buffer *line, int fd) {
         int r;
 
         r = reply_begin(REPLY_OK, line);
@@ -68,7 +89,7 @@ static int send_line(const ExecReply *reply, int exit_code, Buffer *line, int fd
                         continue;
                 r = buffer_printf(line, ",\"%s\":", stream_to_string(s));
                 if (r >= 0)
-                        r = send_stream(&reply->streams[s], line, fd);
+                        r = send_stream(&reply->streams[s], bytes, line, fd);
         }
         if (r >= 0)
                 r = buffer_append_string(line, "}");
@@ -77,10 +98,10 @@ static int send_line(const ExecReply *reply, int exit_code, Buffer *line, int fd
         return r < 0 ? r : flush(line, fd);
 }
 
-int exec_reply_send(const ExecReply *reply, int exit_code, int fd, Error *error) {
+int exec_reply_send(const ExecReply *reply, int exit_code, bool bytes, int fd, Error *error) {
         _cleanup_(buffer_clear) Buffer line = {};
 
-        int r = send_line(reply, exit_code, &line, fd);
+        int r = send_line(reply, exit_code, bytes, &line, fd);
         return r < 0 ? error_set_errno(error, r, "send the reply") : 0;
 }
 

@@ -184,7 +184,7 @@ static int do_container_exec(Work *work, Error *error) {
         if (r < 0)
                 return r;
         work->replied = true;
-        return exec_reply_send(&reply, exit_code, work->reply_fd, error);
+        return exec_reply_send(&reply, exit_code, payload->bytes, work->reply_fd, error);
 }
 
 static int do_container_update(Work *work, Error *error) {

@@ -155,6 +155,12 @@ def test_the_life_of_a_container():
     crux.equal([code, bytes(out), bytes(err)], [3, b"hi\n", b"no\n"], "exec")
     crux.equal(call("ContainerExec", "sas", "test/bus", *strings(["/bin/true"])), [0, [], []], "exec that says nothing")
 
+    odd = bytes(range(256))
+    octal = "".join(f"\\{byte:03o}" for byte in odd)
+    crux.equal(bytes(call("ContainerExec", "sas", "test/bus", *strings(["/bin/printf", octal]))[1]), odd, "bytes")
+    reply = crux.ask("container-exec", {"id": "test/bus", "command": ["/bin/printf", octal], "bytes": True})
+    crux.equal(reply["stdout"].encode("latin-1"), odd, "bytes on the socket")
+
     crux.equal(call("ContainerUpdate", "ssss", "test/bus", "2", "test/bus", output + "/image.tar"), [])
     crux.equal(call("ContainerStop", "s", "test/bus"), [])
     crux.equal(call("ContainerStatus", "s", "test/bus"), ["stopped"])

@@ -56,7 +56,8 @@ def by_socket(command, payload):
     reply = crux.request(command, payload)
     if not reply.ok:
         return {"error": reply.message, "code": reply.code}
-    return {"ok": {key: value for key, value in reply.items() if key in METHODS[command][3]}}
+    silent = {"stdout": "", "stderr": ""} if command == "container-exec" else {}  # left out on the socket
+    return {"ok": {**silent, **{key: value for key, value in reply.items() if key in METHODS[command][3]}}}
 
 
 def arguments_of(command, payload):
@@ -168,6 +169,7 @@ CASES = [
     ("container-status", "nothing", ID, "ok"),
     ("container-status", "nothing", {"id": ""}, "error"),
     ("container-exec", "running", {**ID, "command": SHELL}, "ok"),
+    ("container-exec", "running", {**ID, "command": ["/bin/printf", "a\\377\\000\\303\\251"]}, "ok"),
     ("container-exec", "running", {**ID, "command": ["/no/such/program"]}, None),
     ("container-exec", "stopped", {**ID, "command": ["/bin/true"]}, "error"),
     ("container-exec", "nothing", {**ID, "command": ["/bin/true"]}, "error"),
