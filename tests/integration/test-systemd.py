@@ -134,9 +134,9 @@ def test_no_connection_is_lost_while_it_comes_and_goes():
         pids = set()
         for number in range(300):
             pids.add(crux.ask("status")["pid"])
-            if number % 3 == 0:
-                time.sleep(0.02)
-        assert len(pids) > 10, f"{len(pids)} daemons"
+            if number % 15 == 0:  # long enough for it to leave
+                time.sleep(0.4)
+        assert len(pids) > 2, f"{len(pids)} daemons"
     finally:
         remove_settings()
 
