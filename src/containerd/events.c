@@ -5,12 +5,27 @@
 #include "containerd/convert.h"
 #include "containerd/event-decode.h"
 #include "containerd/stream.h"
+#include "containerd/unary.h"
+
+/* How long an event may take to come back before another one is sent, at first and at most, in microseconds,
+ * and how many are sent. */
+#define SETTLE_FIRST_USEC UINT64_C(2000)
+#define SETTLE_MAX_USEC UINT64_C(100000)
+#define SETTLE_TRIES 100U
 
 static const Method subscribe = {
         .path = "/containerd.services.events.v1.Events/Subscribe",
         .request = &events__subscribe_request__descriptor,
         .reply = &events__envelope__descriptor,
         .timeout_sec = TIMEOUT_NONE,
+};
+
+static const Method publish = {
+        .path = "/containerd.services.events.v1.Events/Publish",
+        .request = &events__publish_request__descriptor,
+        .reply = &pb__empty__descriptor,
+        .timeout_sec = TIMEOUT_LOOKUP_SEC,
+        .repeat = REPEAT_SAFELY,
 };
 
 struct CtrEvents {
@@ -77,4 +92,39 @@ int ctr_events_next(CtrEvents *events, uint64_t timeout_usec, CtrEvent *ret, Err
                 *ret = TAKE(event, (CtrEvent){});
                 return 1;
         }
+}
+
+static int publish_settled(CtrEvents *events, Error *error) {
+        Events__PublishRequest request = EVENTS__PUBLISH_REQUEST__INIT;
+        Pb__Any event = PB__ANY__INIT;
+
+        event.type_url = (char *) "google.protobuf.Empty";
+        request.topic = (char *) CTR_EVENTS_SETTLED_TOPIC;
+        request.event = &event;
+        return call_unary(events->client, &publish, &request.base, NULL, error);
+}
+
+int ctr_events_settle(CtrEvents *events, Error *error) {
+        uint64_t pause_usec = SETTLE_FIRST_USEC;
+
+        for (unsigned i = 0; i < SETTLE_TRIES; i++) {
+                int r = publish_settled(events, error);
+
+                if (r < 0)
+                        return r;
+                for (;;) {
+                        _cleanup_(ctr_event_clear) CtrEvent event = {};
+
+                        r = ctr_events_next(events, pause_usec, &event, error);
+                        if (r < 0)
+                                return r;
+                        if (r == 0)
+                                break;
+                        if (streq(event.topic, CTR_EVENTS_SETTLED_TOPIC))
+                                return 0;
+                }
+                pause_usec = MIN(pause_usec * 2, SETTLE_MAX_USEC);
+        }
+        return error_set(error, ERROR_UNAVAILABLE, "containerd at %s takes no subscription to its events",
+                         ctr_client_get_address(events->client));
 }

@@ -34,11 +34,19 @@ void ctr_event_clear(CtrEvent *event);
 
 typedef struct CtrEvents CtrEvents;
 
+/* The topic of ctr_events_settle()'s own event. */
+#define CTR_EVENTS_SETTLED_TOPIC "/cruxd/subscribed"
+
 /* Subscribes to what matches any of the filters (strv, NULL for all): "topic==\"/tasks/exit\"", which needs
  * the quotes. Events of other namespaces are passed over. What happens before containerd has taken the
- * subscription is not told, and it does not say when it has: whoever waits for a state asks for it too after
- * a while. A filter that cannot be read is an error of ctr_events_next(). */
+ * subscription is not told, and it does not say when it has: that is what ctr_events_settle() is for. A
+ * filter that cannot be read is an error of ctr_events_next(). */
 int ctr_events_subscribe(CtrClient *client, char *const *filters, CtrEvents **ret, Error *error);
+
+/* Waits until containerd has taken the subscription: publishes an event in the client's namespace until it
+ * comes back, which the filters must let pass. Events before it are passed over. Whoever looks at a state
+ * after this misses no change of it. ERROR_UNAVAILABLE when none comes back. */
+int ctr_events_settle(CtrEvents *events, Error *error);
 
 /* The next one: 1; 0 when none came within the time (USEC_INFINITY: no limit); ERROR_UNAVAILABLE when
  * containerd went, after which the subscription is of no use. */

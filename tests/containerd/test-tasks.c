@@ -181,7 +181,7 @@ TEST(events) {
         char output[64];
 
         ASSERT_SUCCESS(ctr_events_subscribe(client, NULL, &events, e));
-        ASSERT_EQ(ctr_events_next(events, 100000, &event, NULL), 0);
+        ASSERT_SUCCESS(ctr_events_settle(events, e));
         container_make(client, "watched", SLEEP, NULL);
         next_event(events, CTR_EVENT_CONTAINER_CREATE, "watched", &event);
         ASSERT_STREQ(event.topic, "/containers/create");
