@@ -163,7 +163,7 @@ int build_stage_end(BuildStage *stage, Error *error) {
         stage->root_fd = safe_close(stage->root_fd);
         if (!stage->container)
                 return 0;
-        int r = task_end(stage->runtime, stage->container, TASK_KILL, error);
+        int r = task_end(stage->runtime, stage->container, TASK_KILL, NULL, error);
         if (r < 0)
                 return error_prefix(error, r, "end the stage's container");
 

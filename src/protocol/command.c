@@ -59,6 +59,13 @@ static const CommandInfo commands[_COMMAND_MAX] = {
                 .action = ACTION_MANAGE,
                 .internal = true,
         },
+        [COMMAND_WATCH] = {
+                .name = "watch",
+                .action = ACTION_INSPECT,
+                .own_worker = true,
+                .internal = true,
+                .endless = true,
+        },
 };
 
 const CommandInfo *command_info(Command command) {

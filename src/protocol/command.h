@@ -16,7 +16,8 @@ typedef enum Command {
         COMMAND_CONTAINER_STATUS,
         COMMAND_CONTAINER_EXEC,
         COMMAND_CONTAINER_UPDATE,
-        COMMAND_SWEEP, /* the broker's own: never taken from a client */
+        COMMAND_SWEEP, /* this and the next: the broker's own, never taken from a client */
+        COMMAND_WATCH,
         _COMMAND_MAX,
         _COMMAND_INVALID = -EINVAL,
 } Command;
@@ -60,6 +61,7 @@ typedef struct CommandInfo {
         Member optional;
         bool own_worker; /* takes long: has a worker to itself, which ends with it */
         bool internal;   /* never taken from a client */
+        bool endless;    /* goes on until it is cancelled: no reason for the daemon to stay */
 } CommandInfo;
 
 /* Never NULL for a command of the enum. */

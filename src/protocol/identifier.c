@@ -61,3 +61,18 @@ int image_name_from_parts(const char *ref, const char *version, char **ret, Erro
         *ret = TAKE_PTR(name);
         return 0;
 }
+
+bool image_name_split(const char *name, char **ret_ref, char **ret_version) {
+        const char *colon = strrchr(name, ':');
+        _cleanup_free_ char *ref = NULL, *version = NULL, *whole = NULL;
+
+        if (!colon || colon == name || !colon[1])
+                return false;
+        ref = strndup(name, (size_t) (colon - name));
+        version = strdup(colon + 1);
+        if (!ref || !version || image_name_from_parts(ref, version, &whole, NULL) < 0)
+                return false;
+        *ret_ref = TAKE_PTR(ref);
+        *ret_version = TAKE_PTR(version);
+        return true;
+}

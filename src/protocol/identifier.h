@@ -15,3 +15,7 @@ int container_id_from_string(const char *s, const char *member, char **ret, Erro
 /* An image's name in containerd, `ref:version`, taken as it stands. ERROR_INVALID_ARGUMENT where it would
  * hold white space or control characters or be over IMAGE_NAME_MAX. *ret is the caller's to free. */
 int image_name_from_parts(const char *ref, const char *version, char **ret, Error *error);
+
+/* The parts of a name that image_name_from_parts() would make of them; false for a name that has none, which
+ * no command can be about. They are the caller's to free; false as well without memory. */
+bool image_name_split(const char *name, char **ret_ref, char **ret_version);

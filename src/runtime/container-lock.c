@@ -33,21 +33,39 @@ static int open_file(Runtime *runtime, Error *error) {
         return fd < 0 ? error_set_errno(error, errno, "open %s", path) : fd;
 }
 
+/* -EAGAIN when somebody else has it. */
+static int lock_byte(int fd, const char *id, Error *error) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte_of(id), .l_len = 1 };
+
+        if (fcntl(fd, F_OFD_SETLK, &lock) >= 0)
+                return 0;
+        if (errno == EAGAIN || errno == EACCES || errno == EINTR)
+                return -EAGAIN;
+        return error_set_errno(error, errno, "lock container \"%s\"", id);
+}
+
+int container_try_lock(Runtime *runtime, const char *id, Error *error) {
+        _cleanup_close_ int fd = open_file(runtime, error);
+
+        if (fd < 0)
+                return fd;
+        int r = lock_byte(fd, id, error);
+        return r < 0 ? r : TAKE_FD(fd);
+}
+
 int container_lock(Runtime *runtime, const char *id, Error *error) {
         _cleanup_close_ int fd = open_file(runtime, error);
 
         if (fd < 0)
                 return fd;
         for (;;) {
-                struct flock lock = {
-                        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte_of(id), .l_len = 1
-                };
                 struct pollfd cancel = { .fd = ctr_client_get_cancel_fd(runtime->client), .events = POLLIN };
 
-                if (fcntl(fd, F_OFD_SETLK, &lock) >= 0)
+                int r = lock_byte(fd, id, error);
+                if (r >= 0)
                         return TAKE_FD(fd);
-                if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-                        return error_set_errno(error, errno, "lock container \"%s\"", id);
+                if (r != -EAGAIN)
+                        return r;
                 if (poll(&cancel, 1, LOCK_INTERVAL_MSEC) > 0)
                         return error_set(error, ERROR_CANCELLED, "cancelled");
         }

@@ -9,3 +9,6 @@
 
 /* Waits for the container's lock. fd that holds it until it is closed, or negative errno: ERROR_CANCELLED. */
 int container_lock(Runtime *runtime, const char *id, Error *error);
+
+/* The same without waiting: -EAGAIN, without words, when somebody else has it. */
+int container_try_lock(Runtime *runtime, const char *id, Error *error);

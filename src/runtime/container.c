@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "config.h"
 #include "containerd/leases.h"
+#include "runtime/container-exit.h"
 #include "runtime/container-lock.h"
 #include "runtime/container-spec.h"
 #include "runtime/image-store.h"
@@ -241,13 +242,17 @@ static int start_existing(Runtime *runtime, const CtrContainer *container, Error
         if (r < 0 || state == TASK_RUNNING)
                 return r;
         if (state != TASK_ABSENT) {
-                r = task_end(runtime, container->id, TASK_KILL, error);
+                r = task_end(runtime, container->id, TASK_KILL, NULL, error);
                 if (r < 0)
                         return r;
         }
         r = check_snapshot(runtime, container->snapshot_key, error);
-        return r < 0 ? error_prefix(error, r, "container \"%s\"", container->id)
-                     : container_start_task(runtime, container, error);
+        if (r < 0)
+                return error_prefix(error, r, "container \"%s\"", container->id);
+        r = container_start_task(runtime, container, error);
+        if (r >= 0)
+                container_forget_exit(runtime, container);
+        return r;
 }
 
 int container_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
@@ -271,8 +276,24 @@ int container_start(Runtime *runtime, const char *image_name, const char *id, Er
 
 int container_stop(Runtime *runtime, const char *id, Error *error) {
         _cleanup_close_ int lock = container_lock(runtime, id, error);
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_(error_clear) Error e = {};
+        CtrExit end;
+        int r;
 
-        return lock < 0 ? lock : task_end(runtime, id, TASK_STOP, error);
+        if (lock < 0)
+                return lock;
+        r = task_end(runtime, id, TASK_STOP, &end, error);
+        if (r <= 0)
+                return r;
+        /* It has been stopped, whether this succeeds or not. */
+        CTR_SHIELD();
+        r = find_container(runtime, id, &container, &e);
+        if (r > 0 && container_is_service(runtime, &container.labels))
+                r = container_note_exit(runtime, &container, &end, &e);
+        if (r < 0)
+                log_warning("Failed to note how container %s ended, ignoring: %s", id, error_message(&e));
+        return 0;
 }
 
 int container_destroy(Runtime *runtime, const char *id, Error *error) {
@@ -287,9 +308,9 @@ int container_destroy(Runtime *runtime, const char *id, Error *error) {
         if (r < 0)
                 return r;
         bool exists = r > 0;
-        r = task_end(runtime, id, TASK_KILL, error);
+        r = task_end(runtime, id, TASK_KILL, NULL, error);
         if (r < 0 || !exists)
-                return r;
+                return MIN(r, 0);
         r = ctr_container_delete(runtime->client, id, &e);
         if (r < 0 && r != -ENOENT) {
                 error_move(error, &e);
@@ -352,7 +373,7 @@ static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer
         {
                 /* Half ended is no state to come back from. */
                 CTR_SHIELD();
-                r = task_end(runtime, old->id, TASK_STOP, error);
+                r = task_end(runtime, old->id, TASK_STOP, NULL, error);
         }
         if (r >= 0)
                 r = ctr_container_update(
@@ -391,6 +412,7 @@ int container_update(Runtime *runtime, const char *image_name, const char *id, E
                 roll_back(runtime, &old, &new, state == TASK_RUNNING);
                 return r;
         }
+        container_forget_exit(runtime, &old); /* its labels are the container's still */
         if (!isempty(old.snapshot_key))
                 remove_snapshot(runtime, old.snapshot_key);
         return 0;

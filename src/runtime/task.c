@@ -70,7 +70,7 @@ int task_start(Runtime *runtime, const char *id, const CtrMounts *rootfs, const 
         /* A call that failed on its way may have done its work all the same. */
         CTR_SHIELD();
         _cleanup_(error_clear) Error e = {};
-        if (task_end(runtime, id, TASK_KILL, &e) < 0)
+        if (task_end(runtime, id, TASK_KILL, NULL, &e) < 0)
                 runtime_unclean(runtime, "the task of container", id, &e);
         return runtime_error(error, r);
 }
@@ -126,7 +126,7 @@ static int end_running(Runtime *runtime, const char *id, uint32_t pid, TaskEnd h
         return r;
 }
 
-int task_end(Runtime *runtime, const char *id, TaskEnd how, Error *error) {
+int task_end(Runtime *runtime, const char *id, TaskEnd how, CtrExit *ret_exit, Error *error) {
         _cleanup_(error_clear) Error e = {};
         TaskState state;
         uint32_t pid = 0;
@@ -134,7 +134,7 @@ int task_end(Runtime *runtime, const char *id, TaskEnd how, Error *error) {
 
         r = task_get_state(runtime, id, &state, &pid, error);
         if (r < 0 || state == TASK_ABSENT)
-                return r;
+                return MIN(r, 0);
         if (state != TASK_STOPPED) {
                 r = end_running(runtime, id, pid, how, &e);
                 if (r < 0 && r != -ENOENT) {
@@ -142,10 +142,11 @@ int task_end(Runtime *runtime, const char *id, TaskEnd how, Error *error) {
                         return r;
                 }
         }
-        r = ctr_task_delete(runtime->client, id, NULL, &e);
-        if (r < 0 && r != -ENOENT) {
-                error_move(error, &e);
-                return r;
-        }
-        return 0;
+        r = ctr_task_delete(runtime->client, id, ret_exit, &e);
+        if (r >= 0)
+                return 1;
+        if (r == -ENOENT)
+                return 0;
+        error_move(error, &e);
+        return r;
 }

@@ -33,5 +33,6 @@ typedef enum TaskEnd {
         TASK_STOP, /* the stop signal where the first process handles it, and SIGKILL after a while */
 } TaskEnd;
 
-/* Ends the task and deletes it. An absent one is no error. */
-int task_end(Runtime *runtime, const char *id, TaskEnd how, Error *error);
+/* Ends the task and deletes it: 1 and how it ended (*ret_exit, which may be NULL), or 0 where there was none.
+ */
+int task_end(Runtime *runtime, const char *id, TaskEnd how, CtrExit *ret_exit, Error *error);

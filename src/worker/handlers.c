@@ -11,6 +11,7 @@
 #include "runtime/sweep.h"
 #include "worker/exec-reply.h"
 #include "worker/progress.h"
+#include "worker/watch-reply.h"
 
 /* The client, for the time of a command. */
 static int identify(const Work *work, Identity *ret, Error *error) {
@@ -213,6 +214,10 @@ static int do_sweep(Work *work, Error *error) {
         return r;
 }
 
+static int do_watch(Work *work, Error *error) {
+        return watch_and_reply(work->runtime, work->reply_fd, error);
+}
+
 int handle(Work *work, Error *error) {
         static int (*const handlers[_COMMAND_MAX])(Work *, Error *) = {
                 [COMMAND_BUILD] = do_build,
@@ -225,6 +230,7 @@ int handle(Work *work, Error *error) {
                 [COMMAND_CONTAINER_EXEC] = do_container_exec,
                 [COMMAND_CONTAINER_UPDATE] = do_container_update,
                 [COMMAND_SWEEP] = do_sweep,
+                [COMMAND_WATCH] = do_watch,
         };
         Command command = work->request->request.command;
 

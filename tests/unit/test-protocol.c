@@ -172,3 +172,28 @@ TEST(requests_written_are_read) {
         ASSERT_EQ(request.command, COMMAND_CONTAINER_STOP);
         ASSERT_STREQ(request.payload.id, "acme-hello");
 }
+
+TEST(image_names_are_split) {
+        static const struct {
+                const char *name, *ref, *version;
+        } table[] = {
+                { "acme/hello:1.0.0", "acme/hello", "1.0.0" },
+                { "localhost:5000/a:b", "localhost:5000/a", "b" },
+                { "localhost:5000/a", "localhost", "5000/a" }, /* which is put together again the same */
+                { "acme/hello", NULL, NULL },
+                { "acme:", NULL, NULL },
+                { ":1", NULL, NULL },
+                { "", NULL, NULL },
+                { "a b:1", NULL, NULL },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_free_ char *ref = NULL, *version = NULL;
+
+                ASSERT_EQ(image_name_split(table[i].name, &ref, &version), table[i].ref != NULL);
+                if (table[i].ref) {
+                        ASSERT_STREQ(ref, table[i].ref);
+                        ASSERT_STREQ(version, table[i].version);
+                }
+        }
+}
