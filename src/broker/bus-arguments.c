@@ -94,6 +94,11 @@ int bus_arguments_read(BusCall *call, Error *error) {
                 if (value && json_add(payload, a->member, value) < 0)
                         return error_oom(error);
         }
+        if (payload && call->method->about) {
+                r = call->method->about(call, payload, error);
+                if (r < 0)
+                        return r;
+        }
         /* Jobs of the bus show how far they are, and its output has a type for bytes. */
         if (!payload || json_add(payload, "progress", json_object_new_boolean(true)) < 0 ||
             json_add(payload, "bytes", json_object_new_boolean(true)) < 0 ||

@@ -47,6 +47,9 @@ typedef struct BusMethod {
         Command command;
         BusArgument arguments[BUS_ARGUMENTS_MAX];
         bool starts; /* is answered by the job's path at once, and goes on when the caller leaves */
+        /* Adds the members that come from the object which is called rather than from arguments; NULL: none.
+         */
+        int (*about)(const BusCall *call, json_object *payload, Error *error);
         /* Appends the reply's values; NULL: none. Negative errno, -EBADMSG for an answer of another form. */
         int (*answer)(json_object *payload, sd_bus_message *reply);
 
@@ -75,6 +78,9 @@ struct BusCall {
         bool too_long;
         LIST_FIELDS(BusCall, calls);
 };
+
+/* The `answer` of what executes: exit code, stdout, stderr. */
+int bus_answer_exec(json_object *payload, sd_bus_message *reply);
 
 /* Serves a method: 1, or a negative errno for sd-bus to answer. */
 int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m);

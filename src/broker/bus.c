@@ -55,6 +55,20 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         return 0;
 }
 
+void bus_request_name(Bus *bus) {
+        const Manager *manager = bus->manager;
+
+        if (!bus->bus || bus->has_name || bus->request_slot || bus->released || manager->leaving ||
+            manager->stopping || !manager->watcher.ready)
+                return;
+        int r = sd_bus_request_name_async(bus->bus, &bus->request_slot, bus->name, 0, on_name, bus);
+        bus->asked_usec = now_usec(CLOCK_MONOTONIC);
+        if (r < 0) {
+                log_debug_errno(r, "Failed to ask for the bus name: %m, connecting again");
+                connect_later(bus);
+        }
+}
+
 static int set_up(Bus *bus) {
         const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
         int r;
@@ -83,13 +97,19 @@ static int set_up(Bus *bus) {
         if (r >= 0)
                 r = log_control_bus_add(bus);
         if (r >= 0)
-                r = sd_bus_request_name_async(bus->bus, &bus->request_slot, bus->name, 0, on_name, bus);
-        bus->asked_usec = now_usec(CLOCK_MONOTONIC);
+                r = container_bus_add(bus);
+        if (r >= 0)
+                r = image_bus_add(bus);
+        if (r >= 0)
+                r = sd_bus_add_object_manager(bus->bus, NULL, BUS_PATH);
+        if (r >= 0)
+                bus_request_name(bus);
         return r;
 }
 
 bool bus_is_joining(const Bus *bus) {
-        return bus->request_slot && now_usec(CLOCK_MONOTONIC) - bus->asked_usec < JOIN_USEC;
+        return !bus->manager->watcher.ready ||
+               (bus->request_slot && now_usec(CLOCK_MONOTONIC) - bus->asked_usec < JOIN_USEC);
 }
 
 static int on_connect_timer(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -33,8 +33,8 @@ struct Bus {
 int bus_init(Bus *bus, Manager *manager);
 void bus_clear(Bus *bus);
 
-/* Whether the name has just been asked for. The bus may hold calls that have started us, and gives them to
- * whoever has the name: who leaves before that takes them along. */
+/* Whether the name has just been asked for, or is going to be. The bus may hold calls that have started us,
+ * and gives them to whoever has the name: who leaves before that takes them along. */
 bool bus_is_joining(const Bus *bus);
 
 /* Gives the name back, so that calls from now on start the next daemon. Those that are on their way still
@@ -44,7 +44,15 @@ void bus_release(Bus *bus);
 /* Answers a method by an error. */
 int bus_reply_error(sd_bus_message *m, const Error *error);
 
+/* Asks for the name: once what there is to see is known, and not again when it has been asked for. */
+void bus_request_name(Bus *bus);
+
+/* What containerd is has changed, or whether it can be reached. */
+void manager_bus_containerd_changed(const Bus *bus);
+
 /* What each file puts onto the bus. */
 int manager_bus_add(Bus *bus);
 int job_bus_add(Bus *bus);
+int container_bus_add(Bus *bus);
+int image_bus_add(Bus *bus);
 int log_control_bus_add(Bus *bus);

@@ -156,9 +156,11 @@ static void on_created(Job *job, void *userdata) {
         const Bus *bus = userdata;
         char path[JOB_PATH_MAX];
 
-        if (bus->has_name)
-                (void) sd_bus_emit_signal(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "JobNew", "to",
-                                          job->id, job_bus_path(job, path));
+        if (!bus->has_name)
+                return;
+        (void) sd_bus_emit_object_added(bus->bus, job_bus_path(job, path));
+        (void) sd_bus_emit_signal(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "JobNew", "to", job->id,
+                                  path);
 }
 
 static void on_changed(Job *job, void *userdata) {
@@ -180,6 +182,7 @@ static void on_ended(Job *job, void *userdata) {
         (void) sd_bus_emit_signal(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "JobRemoved", "toss", job->id,
                                   job_bus_path(job, path), job_result(job),
                                   error_is_set(&job->result) ? error_message(&job->result) : "");
+        (void) sd_bus_emit_object_removed(bus->bus, path);
         if (job->command == COMMAND_BUILD)
                 (void) sd_bus_emit_properties_changed(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "Builds",
                                                       NULL);

@@ -60,6 +60,8 @@ static int job_level(const Job *job) {
 }
 
 static int failure_level(const Job *job) {
+        if (command_info(job->command)->endless) /* whoever looks after it tells when it is news */
+                return LOG_DEBUG;
         switch (job->result.code) {
         case ERROR_INTERNAL:
                 return LOG_ERR;

@@ -36,7 +36,7 @@ static void set_state(Job *job, JobState state) {
         const Manager *manager = job->manager;
 
         job->state = state;
-        if (manager->job_observer)
+        if (manager->job_observer && !command_info(job->command)->internal)
                 manager->job_observer->changed(job, manager->job_observer_data);
 }
 
@@ -67,7 +67,8 @@ Job *job_free(Job *job) {
                 job->worker->job = NULL;
         scheduler_remove(&job->manager->scheduler, &job->ticket);
         LIST_REMOVE(jobs, job->manager->jobs, job);
-        job->manager->n_jobs--;
+        if (!command_info(job->command)->endless)
+                job->manager->n_jobs--;
         peer_clear(&job->peer);
         for (size_t i = 0; i < job->n_fds; i++)
                 safe_close(job->fds[i].fd);
@@ -108,7 +109,8 @@ static int job_allocate(Manager *manager, const JobRequest *request, const JobSi
         job->sink = sink;
         job->userdata = userdata;
         LIST_PREPEND(jobs, manager->jobs, job);
-        manager->n_jobs++;
+        if (!command_info(job->command)->endless)
+                manager->n_jobs++;
         *ret = TAKE_PTR(job);
         return 0;
 }
@@ -283,7 +285,7 @@ static void keep_error(Job *job, const AnswerPart *part) {
 int job_answer(Job *job, const AnswerPart *part) {
         if (part->kind == REPLY_PROGRESS) {
                 const Manager *manager = job->manager;
-                if (manager->job_observer)
+                if (manager->job_observer && !command_info(job->command)->internal)
                         manager->job_observer->progress(job, part, manager->job_observer_data);
                 if (job->progress)
                         job_pass(job, part);

@@ -19,8 +19,8 @@
 /* A command and its resource, which is bounded. */
 #define STATUS_JOB_MAX 320
 
-/* One of the commands that run, which often is the only one: ": build \"acme/hello\"". The client's words must
- * not become lines of their own. */
+/* One of the commands that run, which often is the only one: ": build \"acme/hello\"". The client's words
+ * must not become lines of their own. */
 static const char *describe_running(Manager *manager, char buffer[static STATUS_JOB_MAX]) {
         buffer[0] = '\0';
         LIST_FOREACH (jobs, job, manager->jobs)
@@ -32,6 +32,9 @@ static const char *describe_running(Manager *manager, char buffer[static STATUS_
                         *p = '?';
         return buffer;
 }
+
+/* How exact an idle time is, which may be set to nearly nothing. */
+#define IDLE_ACCURACY_USEC (20 * USEC_PER_MSEC)
 
 static void send_status(Manager *manager) {
         char job[STATUS_JOB_MAX];
@@ -106,8 +109,9 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         return 0;
 }
 
-static int add_timer(Manager *manager, sd_event_source **ret, sd_event_time_handler_t handler) {
-        int r = sd_event_add_time(manager->event, ret, CLOCK_MONOTONIC, 0, 0, handler, manager);
+static int add_timer(Manager *manager, sd_event_source **ret, uint64_t accuracy,
+                     sd_event_time_handler_t handler) {
+        int r = sd_event_add_time(manager->event, ret, CLOCK_MONOTONIC, 0, accuracy, handler, manager);
 
         return r < 0 ? r : sd_event_source_set_enabled(*ret, SD_EVENT_OFF);
 }
@@ -125,9 +129,9 @@ int life_init(Manager *manager, Error *error) {
         if (r >= 0)
                 r = sd_event_set_watchdog(manager->event, true);
         if (r >= 0)
-                r = add_timer(manager, &manager->status_timer, on_status_timer);
+                r = add_timer(manager, &manager->status_timer, /* accuracy= */ 0, on_status_timer);
         if (r >= 0)
-                r = add_timer(manager, &manager->idle_timer, on_idle_timer);
+                r = add_timer(manager, &manager->idle_timer, IDLE_ACCURACY_USEC, on_idle_timer);
         return r < 0 ? error_set_errno(error, r, "set up the event loop") : 0;
 }
 
@@ -156,6 +160,7 @@ void life_check_end(Manager *manager) {
                 return;
         if (manager->n_jobs > 0 || manager->bus.n_calls > 0)
                 return;
+        watcher_stop(&manager->watcher);
         pool_close(&manager->pool);
         if ((manager->clients.n == 0 || manager->hurried) && manager->pool.n_workers == 0)
                 (void) sd_event_exit(manager->event, 0);

@@ -6,6 +6,8 @@
 #include "base/time-util.h"
 #include "base/version.h"
 #include "broker/bus-call.h"
+#include "broker/container-bus.h"
+#include "broker/image-bus.h"
 #include "broker/job-bus.h"
 #include "broker/manager.h"
 
@@ -64,7 +66,7 @@ static int append_bytes(sd_bus_message *reply, json_object *string) {
         return 0;
 }
 
-static int answer_exec(json_object *payload, sd_bus_message *reply) {
+int bus_answer_exec(json_object *payload, sd_bus_message *reply) {
         int64_t exit_code = 0;
         int r;
 
@@ -187,13 +189,17 @@ static const BusMethod methods[] = {
         { "ContainerStop", COMMAND_CONTAINER_STOP, { ID } },
         { "ContainerDestroy", COMMAND_CONTAINER_DESTROY, { ID } },
         { "ContainerStatus", COMMAND_CONTAINER_STATUS, { ID }, .answer = answer_container_status },
-        { "ContainerExec", COMMAND_CONTAINER_EXEC, { ID, WORDS }, .answer = answer_exec },
+        { "ContainerExec", COMMAND_CONTAINER_EXEC, { ID, WORDS }, .answer = bus_answer_exec },
         { "ContainerExecFD", COMMAND_CONTAINER_EXEC, { ID, WORDS, STDIO }, .answer = answer_exit_code },
         { "ContainerUpdate", COMMAND_CONTAINER_UPDATE, { IMAGE, ID, PATH } },
         { "StartContainerUpdate", COMMAND_CONTAINER_UPDATE, { IMAGE, ID, PATH }, .starts = true },
         { "Status", .action = ACTION_INSPECT, .serve = serve_status },
         { "ListJobs", .action = ACTION_INSPECT, .serve = serve_list_jobs },
         { "GetJob", .action = ACTION_INSPECT, .serve = serve_get_job },
+        { "ListContainers", .action = ACTION_INSPECT, .serve = container_bus_serve_list },
+        { "GetContainer", .action = ACTION_INSPECT, .serve = container_bus_serve_get },
+        { "ListImages", .action = ACTION_INSPECT, .serve = image_bus_serve_list },
+        { "GetImage", .action = ACTION_INSPECT, .serve = image_bus_serve_get },
         { "CancelJob", .action = ACTION_INSPECT, .serve = serve_cancel_job },
 };
 
@@ -220,6 +226,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                 { "Instance", manager->options->instance },
                 { "Namespace", settings->namespace },
                 { "ContainerdAddress", settings->containerd_address },
+                { "ContainerdVersion", strempty(manager->watcher.version) },
         };
         const struct {
                 const char *name;
@@ -241,6 +248,8 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                 { "RequestMemoryPerUserMax", settings->request_memory_per_user_max },
         };
 
+        if (streq(property, "ContainerdReachable"))
+                return sd_bus_message_append(reply, "b", manager->watcher.reachable);
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 if (streq(strings[i].name, property))
                         return sd_bus_message_append(reply, "s", strings[i].value);
@@ -269,6 +278,8 @@ static const sd_bus_vtable manager_vtable[] = {
         CONSTANT("Instance", "s"),
         SD_BUS_PROPERTY("Namespace", "s", get_property, 0, 0),
         SD_BUS_PROPERTY("ContainerdAddress", "s", get_property, 0, 0),
+        SD_BUS_PROPERTY("ContainerdVersion", "s", get_property, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("ContainerdReachable", "b", get_property, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         CONSTANT("StartTimestamp", "t"),
         SD_BUS_PROPERTY("Builds", "t", get_property, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         LIMIT("ConnectionsMax"),
@@ -308,6 +319,10 @@ static const sd_bus_vtable manager_vtable[] = {
         METHOD("StartBuildFD", IN_BUILD_FD, OUT_JOB, on_method, OPEN),
         METHOD("StartImageImportFD", IN_IMPORT_FD, OUT_JOB, on_method, OPEN),
         METHOD("StartContainerUpdate", IN_UPDATE, OUT_JOB, on_method, OPEN),
+        METHOD("ListContainers", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssso)", containers), on_method, OPEN),
+        METHOD("GetContainer", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", container), on_method, OPEN),
+        METHOD("ListImages", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssto)", images), on_method, OPEN),
+        METHOD("GetImage", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", image), on_method, OPEN),
         METHOD("ListJobs", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tssuso)", jobs), on_method, OPEN),
         METHOD("GetJob", SD_BUS_ARGS("t", id), OUT_JOB, on_method, OPEN),
         METHOD("CancelJob", SD_BUS_ARGS("t", id), SD_BUS_NO_RESULT, on_method, OPEN),
@@ -318,4 +333,10 @@ static const sd_bus_vtable manager_vtable[] = {
 
 int manager_bus_add(Bus *bus) {
         return sd_bus_add_object_vtable(bus->bus, NULL, BUS_PATH, MANAGER_INTERFACE, manager_vtable, bus);
+}
+
+void manager_bus_containerd_changed(const Bus *bus) {
+        if (bus->has_name)
+                (void) sd_bus_emit_properties_changed(bus->bus, BUS_PATH, MANAGER_INTERFACE,
+                                                      "ContainerdVersion", "ContainerdReachable", NULL);
 }

@@ -40,6 +40,8 @@ void manager_client_ended(Manager *manager) {
 }
 
 void manager_job_ended(Manager *manager, const Job *job) {
+        if (command_info(job->command)->endless)
+                return;
         set_busy(manager);
         life_status_changed(manager);
         if (job->command == COMMAND_BUILD && !error_is_set(&job->result))
@@ -101,7 +103,10 @@ static int configure_pool(Manager *manager, const Settings *settings, Error *err
 int manager_set_log_level(Manager *manager, int level) {
         manager->settings.log_level = level;
         log_set_max_level(level);
-        return configure_pool(manager, &manager->settings, NULL);
+        int r = configure_pool(manager, &manager->settings, NULL);
+        if (r >= 0)
+                watcher_restart(&manager->watcher);
+        return r;
 }
 
 int manager_configure(Manager *manager, Error *error) {
@@ -125,6 +130,7 @@ int manager_configure(Manager *manager, Error *error) {
         log_set_max_level(manager->settings.log_level);
         apply_limits(manager);
         access_load(&manager->access);
+        watcher_restart(&manager->watcher);
         manager_wake(manager);
         return 0;
 }
@@ -138,6 +144,7 @@ int manager_new(const Options *options, Manager **ret, Error *error) {
         *manager = (Manager){ .options = options, .lock_fd = -EBADF };
         scheduler_init(&manager->scheduler, &manager->users);
         sweeper_init(&manager->sweeper, manager);
+        watcher_init(&manager->watcher, manager);
 
         r = sd_event_default(&manager->event);
         if (r >= 0)
@@ -169,6 +176,7 @@ Manager *manager_free(Manager *manager) {
         while (manager->jobs)
                 job_free(manager->jobs);
         sweeper_clear(&manager->sweeper);
+        watcher_clear(&manager->watcher);
         pool_clear(&manager->pool);
         life_clear(manager);
         if (manager->linked)
@@ -241,6 +249,7 @@ int manager_start(Manager *manager, Error *error) {
         set_busy(manager);
         life_ready(manager);
         sweeper_request(&manager->sweeper);
+        watcher_start(&manager->watcher);
         return 0;
 }
 

@@ -17,6 +17,7 @@
 #include "broker/settings.h"
 #include "broker/state.h"
 #include "broker/sweeper.h"
+#include "broker/watcher.h"
 
 typedef struct Manager {
         sd_event *event;
@@ -29,11 +30,12 @@ typedef struct Manager {
         UserTable users;
         Scheduler scheduler;
         Job *jobs;
-        unsigned n_jobs;
+        unsigned n_jobs;                 /* those that keep the daemon: without endless ones */
         const JobObserver *job_observer; /* NULL: nobody looks */
         void *job_observer_data;
         Pool pool;
         Sweeper sweeper;
+        Watcher watcher;
         Access access;
         Bus bus;
         State state;

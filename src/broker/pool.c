@@ -123,9 +123,9 @@ int pool_run(Pool *pool, Job *job, bool dedicated, Error *error) {
         Worker *worker;
         int r;
 
-        /* One that died while it was idle does not take the job, which is nobody's fault: the next one may.
-         */
-        while ((worker = pool->idle.first))
+        /* Those that wait are for commands. One that died while it was idle does not take the job, which is
+         * nobody's fault: the next one may. */
+        while (!command_info(job->command)->endless && (worker = pool->idle.first))
                 if (worker_send(worker, job) >= 0) {
                         worker->dedicated = dedicated;
                         job->worker = worker;
@@ -168,11 +168,11 @@ static void start_spare(Pool *pool) {
 }
 
 void pool_put(Pool *pool, Worker *worker) {
-        bool keep = !pool->closing && pool->idle_max_usec > 0;
+        bool keep = !pool->closing && pool->idle_max_usec > 0, internal = worker->internal;
 
         if (worker->dedicated || worker->doomed || !keep) {
                 worker_dismiss(worker);
-                if (keep)
+                if (keep && !internal) /* what ends of ours is no command either */
                         start_spare(pool);
                 return;
         }

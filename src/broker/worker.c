@@ -157,10 +157,10 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         worker->exit_status = si->si_status;
         worker->kill_timer = sd_event_source_disable_unref(worker->kill_timer);
         /* It says so itself by its status, or had no time to remove what it had made; and what it asked of
-         * containerd just before it was cancelled may have been done without its knowing. A sweep's own
-         * failure is known by its answer. */
+         * containerd just before it was cancelled may have been done without its knowing. What the
+         * daemon's own jobs do can be done again, and those that fail are. */
         bool well = si->si_code == CLD_EXITED && si->si_status == EXIT_SUCCESS && !worker->cancelled;
-        if (!well && !worker->sweeps)
+        if (!well && !worker->internal)
                 sweeper_request(&worker->pool->manager->sweeper);
         /* Whoever else may hold the other end: what is in the socket still comes, then its end. */
         if (worker->fd >= 0)
@@ -349,7 +349,7 @@ int worker_send(Worker *worker, Job *job) {
                 return r;
         }
         worker->job = job;
-        worker->sweeps = job->command == COMMAND_SWEEP;
+        worker->internal = command_info(job->command)->internal;
         return 0;
 }
 

@@ -29,7 +29,7 @@ struct Worker {
         bool reused;    /* was idle before its job */
         bool doomed;    /* cancelled or out of order: gets no other job */
         bool cancelled; /* told to give its job up */
-        bool sweeps;    /* has been given a sweep */
+        bool internal;  /* has been given a job of the daemon's own */
         bool is_idle;
         bool reaped;
         int exit_code, exit_status; /* CLD_… of waitid(2), and the status or signal */

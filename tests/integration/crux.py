@@ -254,6 +254,16 @@ def processes():
     return found
 
 
+def workers():
+    """The daemons' workers: pid → name, "cruxd-watch" for the one that is there all the time."""
+    found = {}
+    for pid, line in processes().items():
+        if os.path.basename(line.split(" ")[0]) == "cruxd-worker":
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm") as file:
+                found[pid] = file.read().strip()
+    return found
+
+
 def mounts():
     """Mount points of PID 1's namespace and of the daemon's, its workers' and containerd's."""
     found = set()

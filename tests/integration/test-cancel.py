@@ -77,7 +77,7 @@ def main_pid():
 
 
 def workers():
-    return [pid for pid, line in crux.processes().items() if os.path.basename(line.split(" ")[0]) == "cruxd-worker"]
+    return [pid for pid, name in crux.workers().items() if name != "cruxd-watch"]
 
 
 def busy_worker():
