@@ -74,6 +74,7 @@ typedef struct Copy {
         CopyFiller *filler; /* NULL until it is needed */
         CopyPending *pending;
         size_t n_pending, n_allocated;
+        uint64_t pending_bytes; /* of their paths */
         CopyLinks *links;
         uint64_t n_seen;
 

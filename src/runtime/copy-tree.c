@@ -41,16 +41,21 @@ void copy_batch_clear(CopyBatch *batch) {
 }
 
 /* Adds a directory to go through; takes the path over, also on failure. A NULL path is -ENOMEM. */
-static int push(Copy *copy, char *path, bool created) {
+static int push(Copy *copy, char *path, bool created, Error *error) {
         _cleanup_free_ char *owned = path;
 
         if (!path)
-                return -ENOMEM;
+                return error_oom(error);
+        copy->pending_bytes += strlen(path) + 1;
+        if (copy->pending_bytes > COPY_PENDING_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "copy %s: the paths of its directories take more than %llu bytes",
+                                 copy->name, (unsigned long long) COPY_PENDING_MAX);
         if (copy->n_pending == copy->n_allocated) {
                 size_t n = MAX(2 * copy->n_allocated, (size_t) 64);
                 CopyPending *more = reallocarray(copy->pending, n, sizeof(CopyPending));
                 if (!more)
-                        return -ENOMEM;
+                        return error_oom(error);
                 copy->pending = more;
                 copy->n_allocated = n;
         }
@@ -185,10 +190,8 @@ static int descend(const CopyStep *step, const CopyEntry *entry, Error *error) {
                 copy->statistics->entries++;
 
         const char *above = step->pending.path;
-        r = push(copy, above[0] ? copy_join(above, entry->name) : strdup(entry->name), created);
-        if (r < 0)
-                return error_oom(error);
-        return copy_report(copy, error);
+        r = push(copy, above[0] ? copy_join(above, entry->name) : strdup(entry->name), created, error);
+        return r < 0 ? r : copy_report(copy, error);
 }
 
 /* Whether there are files enough in the batch to leave them to the other thread. */
@@ -257,6 +260,7 @@ static int walk_directory(Copy *copy, CopyPending *pending, Error *error) {
         int r;
 
         *pending = (CopyPending){};
+        copy->pending_bytes -= strlen(step.pending.path) + 1;
         step.source_path = copy_join(copy->name, step.pending.path);
         step.dest_path = copy_join(copy->destination->path, step.pending.path);
         if (!step.source_path || !step.dest_path)
@@ -281,11 +285,14 @@ static int walk_directory(Copy *copy, CopyPending *pending, Error *error) {
 
 int copy_walk(Copy *copy, bool created, Error *error) {
         copy->batches = new0(CopyBatch, COPY_BATCHES);
-        if (!copy->batches || push(copy, strdup(""), created) < 0)
+        if (!copy->batches)
                 return error_oom(error);
+        int r = push(copy, strdup(""), created, error);
+        if (r < 0)
+                return r;
 
         while (copy->n_pending > 0) {
-                int r = walk_directory(copy, &copy->pending[--copy->n_pending], error);
+                r = walk_directory(copy, &copy->pending[--copy->n_pending], error);
                 if (r < 0)
                         return r;
         }

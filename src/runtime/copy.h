@@ -44,6 +44,10 @@
 /* Files, directories and so on in one copy. */
 #define COPY_ENTRIES_MAX UINT64_C(8000000)
 
+/* Bytes of the paths of directories that have been seen and are still to be gone through: a million of them,
+ * beside one another, unless they lie deep. */
+#define COPY_PENDING_MAX MIB(64)
+
 /* Bytes of a path below SRC or in DEST, its NUL included. */
 #define COPY_PATH_MAX 4096
 

@@ -708,6 +708,24 @@ TEST(trees_may_be_deep_up_to_the_length_of_a_path) {
         ASSERT_CONTAINS(error_message(&w.error), "file name too long");
 }
 
+TEST(what_is_still_to_be_done_is_bounded) {
+        _cleanup_(world_clear) World w = new_world();
+        int fd = enter(openat(w.host, "src", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "deep");
+        char name[200];
+
+        memset(name, 'd', sizeof(name));
+        name[sizeof(name) - 1] = '\0';
+        for (unsigned i = 0; i < 19; i++)
+                fd = enter(fd, name);
+        for (unsigned i = 0; i < COPY_PENDING_MAX / (19 * sizeof(name)) + 10; i++) {
+                snprintf(name, sizeof(name), "%u", i);
+                ASSERT_OK(mkdirat(fd, name, 0755));
+        }
+        close(fd);
+        ASSERT_EQ(copy(&w, "deep", "/deep"), -EINVAL);
+        ASSERT_CONTAINS(error_message(&w.error), "the paths of its directories take more than");
+}
+
 typedef struct Limit {
         uint64_t bytes, entries;
         unsigned calls;
