@@ -7,13 +7,33 @@
 #include "base/string-util.h"
 #include "oci/spec-json.h"
 
-static int check_process(char *const *args, const char *cwd, Error *error) {
+/* Adds up in *size what the strings take of SPEC_STRINGS_MAX. `what` is one of them. */
+static int check_strings(const char *what, char *const *strings, size_t *size, Error *error) {
+        for (char *const *s = strings; s && *s; s++) {
+                const size_t n = strlen(*s) + 1;
+
+                if (n > SPEC_STRING_MAX)
+                        return error_set(error, ERROR_INVALID_ARGUMENT,
+                                         "%s \"%.32s…\" has %zu bytes, over the limit of %zu", what, *s, n - 1,
+                                         SPEC_STRING_MAX - 1);
+                *size += n + sizeof(char *);
+        }
+        if (*size > SPEC_STRINGS_MAX)
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "arguments and environment have more than %zu bytes", SPEC_STRINGS_MAX);
+        return 0;
+}
+
+static int check_process(char *const *args, char *const *env, const char *cwd, Error *error) {
+        size_t size = 0;
+
         if (!args || isempty(args[0]))
                 return error_set(error, ERROR_INVALID_ARGUMENT, "there is no command to run");
         if (cwd && cwd[0] != '/')
                 return error_set(error, ERROR_INVALID_ARGUMENT, "working directory \"%s\" is not absolute",
                                  cwd);
-        return 0;
+        int r = check_strings("argument", args, &size, error);
+        return r < 0 ? r : check_strings("environment variable", env, &size, error);
 }
 
 static json_object *env_to_json(char *const *env) {
@@ -94,7 +114,7 @@ static json_object *spec_to_json(const SpecInputs *inputs) {
 }
 
 int spec_write(const SpecInputs *inputs, Buffer *ret, Error *error) {
-        int r = check_process(inputs->args, inputs->cwd, error);
+        int r = check_process(inputs->args, inputs->env, inputs->cwd, error);
         if (r < 0)
                 return r;
 
@@ -121,7 +141,7 @@ int spec_write_exec(const char *spec, size_t length, const SpecExec *exec, Buffe
         _cleanup_json_ json_object *object = NULL;
         json_object *process = NULL;
 
-        int r = check_process(exec->args, exec->cwd, error);
+        int r = check_process(exec->args, exec->env, exec->cwd, error);
         if (r < 0)
                 return r;
         if (length > SPEC_SIZE_MAX)

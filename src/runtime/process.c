@@ -193,7 +193,7 @@ static int start(Process *p, const Buffer *spec, Error *error) {
 
         p->added = true; /* also when the call fails on its way back */
         r = ctr_task_exec(client, p->container_id, p->id, spec->data, spec->length, &stdio, error);
-        if (r == -ENOENT)
+        if (r == -ENOENT || r == -EBUSY) /* there is none, or it has just ended */
                 return error_recode(error, ERROR_NOT_RUNNING);
         if (r < 0)
                 return r;

@@ -147,6 +147,24 @@ TEST(refused) {
         refuse((SpecInputs){}, "no command");
         refuse((SpecInputs){ .args = ARGS("") }, "no command");
         refuse((SpecInputs){ .args = ARGS("x"), .cwd = "srv" }, "not absolute");
+
+        static char just_fits[SPEC_STRING_MAX] = "A=", too_long[SPEC_STRING_MAX + 1] = "B=";
+        static char *many[SPEC_STRINGS_MAX / sizeof(just_fits) + 1];
+        memset(just_fits + 2, 'x', sizeof(just_fits) - 3);
+        memset(too_long + 2, 'x', sizeof(too_long) - 3);
+        refuse((SpecInputs){ .args = ARGS("x"), .env = ARGS("A=b", too_long) },
+               "environment variable \"B=xxx");
+        refuse((SpecInputs){ .args = ARGS("x", too_long) }, "argument \"B=xxx");
+        for (size_t i = 0; i < ELEMENTSOF(many) - 1; i++)
+                many[i] = just_fits;
+        refuse((SpecInputs){ .args = ARGS("x"), .env = many }, "more than");
+
+        _cleanup_(buffer_clear) Buffer text = {};
+        many[ELEMENTSOF(many) - 2] = NULL;
+        const ImageUser user = {};
+        ASSERT_OK(spec_write(
+                &(SpecInputs){ .args = ARGS("x"), .env = many, .user = &user, .cgroups_path = "/x" }, &text,
+                NULL));
 }
 
 TEST(exec) {
