@@ -22,7 +22,7 @@ VICTIM = crux.scratch() + "/victim"
 SECRET = "the words of the host"
 
 # Names and metadata in these are compared, contents where they are small.
-# Where only what is there counts: containerd itself changes the modes of its directories as it begins to use them.
+# Here containerd makes its own directories as it begins to use them.
 CONTAINERD = "/var/lib/containerd"
 WATCHED = ["/", "/etc", "/root", "/home", "/usr", "/usr/bin", "/usr/lib", "/usr/libexec/cruxd", "/usr/local", "/srv", "/var", "/var/lib"]
 WATCHED += ["/lib", "/opt", "/mnt", "/boot", "/etc/cruxd", CONTAINERD, VICTIM, VICTIM + "/dir"]
@@ -54,14 +54,16 @@ class Host:
         for directory in WATCHED:
             if os.path.isdir(directory):
                 for name in os.listdir(directory):
+                    if directory == CONTAINERD and name.startswith("io.containerd."):
+                        continue
                     path = os.path.join(directory, name)
                     with crux.contextlib.suppress(FileNotFoundError):
-                        found[path] = look_at(path) if directory != CONTAINERD else None
+                        found[path] = look_at(path)
         return found
 
     def check(self):
         now = self.look()
-        changed = [path for path in sorted(now.keys() | self.before.keys()) if now.get(path, "gone") != self.before.get(path, "gone")]
+        changed = [path for path in sorted(now.keys() | self.before.keys()) if now.get(path) != self.before.get(path)]
         self.before = now
         crux.equal(changed, [], "files of the host that changed")
 
