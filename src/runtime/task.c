@@ -142,7 +142,11 @@ int task_end(Runtime *runtime, const char *id, TaskEnd how, CtrExit *ret_exit, E
                         return r;
                 }
         }
-        r = ctr_task_delete(runtime->client, id, ret_exit, &e);
+        {
+                /* Cancelled half-way, containerd forgets the task and leaves its shim running. */
+                CTR_SHIELD();
+                r = ctr_task_delete(runtime->client, id, ret_exit, &e);
+        }
         if (r >= 0)
                 return 1;
         if (r == -ENOENT)
