@@ -184,6 +184,18 @@ static int open_stdin(Process *p, Error *error) {
         }
 }
 
+/* What the OCI runtime or the shim says has no code of its own: it is about the command, unless the container
+ * has ended meanwhile. */
+static int not_started(Process *p, int r, ErrorCode code, Error *error) {
+        TaskState state;
+
+        if (!error || error->code != ERROR_INTERNAL)
+                return r;
+        if (task_get_state(p->runtime, p->container_id, &state, NULL, NULL) >= 0 && state != TASK_RUNNING)
+                code = ERROR_NOT_RUNNING;
+        return error_recode(error, code);
+}
+
 static int start(Process *p, const Buffer *spec, Error *error) {
         CtrClient *client = p->runtime->client;
         CtrStdio stdio = { .in = p->stdin_path,
@@ -196,7 +208,7 @@ static int start(Process *p, const Buffer *spec, Error *error) {
         if (r == -ENOENT || r == -EBUSY) /* there is none, or it has just ended */
                 return error_recode(error, ERROR_NOT_RUNNING);
         if (r < 0)
-                return r;
+                return not_started(p, r, ERROR_INTERNAL, error);
         {
                 /* A cancel ends the process and not the wait for it: process_end() still needs that. */
                 CTR_SHIELD();
@@ -206,7 +218,7 @@ static int start(Process *p, const Buffer *spec, Error *error) {
                 return r;
         r = ctr_task_start(client, p->container_id, p->id, NULL, error);
         if (r < 0)
-                return error && error->code == ERROR_INTERNAL ? error_recode(error, ERROR_COMMAND_FAILED) : r;
+                return not_started(p, r, ERROR_COMMAND_FAILED, error);
         r = p->stdin_path ? open_stdin(p, error) : 0;
         unlink_fifos(p);
         return r;
