@@ -190,10 +190,28 @@ static Action action_of(const BusCall *call) {
         return call->method->serve ? call->method->action : command_info(call->method->command)->action;
 }
 
+static int refuse_stopping(Error *error) {
+        return error_set(error, ERROR_UNAVAILABLE, "the daemon is stopping");
+}
+
+void bus_calls_stop(Bus *bus) {
+        LIST_FOREACH (calls, call, bus->calls) {
+                _cleanup_(error_clear) Error error = {};
+
+                if (!call->slot || !error_is_set(&call->refusal))
+                        continue;
+                call->slot = sd_bus_slot_unref(call->slot);
+                (void) refuse_stopping(&error);
+                reply_error(call, &error);
+        }
+}
+
 /* One who is asked for a password need not answer. */
 static int ask_polkit(BusCall *call, Error *error) {
         unsigned n = 0;
 
+        if (call->bus->manager->stopping)
+                return refuse_stopping(error);
         LIST_FOREACH (calls, other, call->bus->calls)
                 n += other->slot && other->peer.uid == call->peer.uid;
         if (n >= BUS_CALLS_ASKING_MAX)

@@ -85,5 +85,8 @@ int bus_answer_exec(json_object *payload, sd_bus_message *reply);
 /* Serves a method: 1, or a negative errno for sd-bus to answer. */
 int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m);
 
+/* Answers those that wait for polkit, which may take its time: the daemon is stopping. */
+void bus_calls_stop(Bus *bus);
+
 /* The caller cannot be answered any more: cancels the job and frees the call. */
 void bus_call_abandon(BusCall *call);

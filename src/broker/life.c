@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "base/time-util.h"
+#include "broker/bus-call.h"
 #include "broker/manager.h"
 
 #define STATUS_INTERVAL_USEC USEC_PER_SEC
@@ -222,6 +223,7 @@ void manager_stop(Manager *manager, const char *why) {
                 listener_stop(listener);
         cancel_jobs(manager, false);
         client_table_stop(&manager->clients);
+        bus_calls_stop(&manager->bus);
         pool_close(&manager->pool);
 
         int r = sd_event_add_time_relative(manager->event, &manager->stop_timer, CLOCK_MONOTONIC,
