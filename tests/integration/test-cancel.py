@@ -169,6 +169,7 @@ def test_random_moments():
     clean(before)
     crux.equal(main_pid(), pid, "the daemon's pid")
     grown = resident_kib(pid) - memory
+    print(f"# the daemon had {memory} KiB and has {memory + grown}")
     assert grown <= GROWTH_KIB or crux.SANITIZED, f"the daemon has grown by {grown} KiB"
 
 
