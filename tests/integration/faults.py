@@ -219,8 +219,8 @@ class Faults:
             return pid, file.read().rpartition(")")[2].split()[19]
 
     def memory_of_broker(self):
-        """KiB and descriptors, once its workers are idle and gone."""
-        crux.eventually(lambda: not named("cruxd-worker"), 60, "the end of idle workers")
+        """KiB and descriptors, once its workers are idle and gone but the one that watches containerd."""
+        crux.eventually(lambda: len(named("cruxd-worker")) == 1, 60, "the end of idle workers")
         pid = main_pid(crux.SERVICE)
         with open(f"/proc/{pid}/status") as file:
             kib = int(re.search(r"VmRSS:\s+(\d+) kB", file.read())[1])
