@@ -32,9 +32,16 @@ __cruxctl_instances() {
     done
 }
 
+__cruxctl_containers() {
+    local id
+    cruxctl --quiet list 2>/dev/null | while read -r id _; do
+        printf '%s\n' "$id"
+    done
+}
+
 _cruxctl() {
     local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} words
-    local verbs='status build import start destroy-image stop destroy state exec update log'
+    local verbs='status list images jobs build import start destroy-image stop destroy state exec update log'
     local options='-h --help --version -s --socket --instance -q --quiet --json'
     local build_options='--resource --root --output --platform --entrypoint'
 
@@ -82,6 +89,9 @@ _cruxctl() {
         mapfile -t COMPREPLY < <(compgen -W "$verbs" -- "$current")
     else
         case ${words[0]}-${#words[@]} in
+        stop-1 | destroy-1 | state-1 | exec-1 | update-1 | log-1)
+            mapfile -t COMPREPLY < <(compgen -W "$(__cruxctl_containers)" -- "$current")
+            ;;
         build-1 | import-3 | update-4)
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$current")

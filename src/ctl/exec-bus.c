@@ -4,28 +4,10 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <systemd/sd-bus.h>
 #include <unistd.h>
 
 #include "base/fd-util.h"
-#include "base/string-util.h"
-#include "ctl/log-command.h"
-#include "protocol/bus-name.h"
-
-/* Errors of the bus itself that say that the call did not reach the daemon, or one that does not know it. */
-static const char *const not_there[] = {
-        "org.freedesktop.DBus.Error.ServiceUnknown", "org.freedesktop.DBus.Error.NameHasNoOwner",
-        "org.freedesktop.DBus.Error.UnknownMethod",  "org.freedesktop.DBus.Error.AccessDenied",
-        "org.freedesktop.systemd1.NoSuchUnit",       "org.freedesktop.systemd1.UnitMasked",
-        "org.freedesktop.systemd1.ShuttingDown",
-};
-
-static bool is_not_there(const char *name) {
-        for (size_t i = 0; i < ELEMENTSOF(not_there); i++)
-                if (streq(not_there[i], name))
-                        return true;
-        return startswith(name, "org.freedesktop.DBus.Error.Spawn.");
-}
+#include "ctl/bus-client.h"
 
 /* ---- a terminal's input ------------------------------------------------------------------------------- */
 
@@ -63,16 +45,10 @@ static int relay_typing(int *ret, Error *error) {
 /* ---- the call ----------------------------------------------------------------------------------------- */
 
 static int new_message(sd_bus *bus, const Options *options, int stdin_fd, sd_bus_message **ret) {
-        _cleanup_free_ char *name = bus_name_of_instance(options->instance ?: DEFAULT_INSTANCE);
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         int r;
 
-        if (!name)
-                return -ENOMEM;
-        r = sd_bus_message_new_method_call(bus, &m, name, BUS_PATH, BUS_INTERFACE("Manager"),
-                                           "ContainerExecFD");
-        if (r >= 0)
-                r = sd_bus_message_set_allow_interactive_authorization(m, true);
+        r = bus_client_new_call(bus, options, "ContainerExecFD", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", options->arguments[0]);
         if (r >= 0)
@@ -86,25 +62,14 @@ static int new_message(sd_bus *bus, const Options *options, int stdin_fd, sd_bus
 
 static int call(sd_bus *bus, sd_bus_message *m, int *ret_exit_code, Error *error) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error bus_error = SD_BUS_ERROR_NULL;
         int32_t exit_code;
-        int r;
 
-        r = sd_bus_call(bus, m, /* usec= */ UINT64_MAX, &bus_error, &reply);
-        if (r < 0 && bus_error.name && is_not_there(bus_error.name))
-                return 0;
-        if (r < 0 && bus_error.name) {
-                ErrorCode code = bus_error_code(bus_error.name);
-                if (code == ERROR_NONE &&
-                    streq(bus_error.name, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED))
-                        code = ERROR_PERMISSION_DENIED;
-                return error_set(error, code == ERROR_NONE ? ERROR_UNAVAILABLE : code, "%s",
-                                 strempty(bus_error.message));
-        }
-        if (r >= 0)
-                r = sd_bus_message_read(reply, "i", &exit_code);
+        int r = bus_client_call(bus, m, &reply, error);
+        if (r <= 0)
+                return r;
+        r = sd_bus_message_read(reply, "i", &exit_code);
         if (r < 0)
-                return error_set_errno(error, r, "call the daemon on the bus");
+                return error_set_errno(error, r, "read the daemon's answer");
         *ret_exit_code = exit_code;
         return 1;
 }
@@ -115,8 +80,9 @@ int exec_on_bus(const Options *options, int *ret_exit_code, Error *error) {
         _cleanup_close_ int typing = -EBADF;
         int r;
 
-        if (sd_bus_open_system(&bus) < 0)
-                return 0;
+        r = bus_client_open(&bus);
+        if (r <= 0)
+                return r;
         if (isatty(STDIN_FILENO)) {
                 r = relay_typing(&typing, error);
                 if (r < 0)

@@ -5,6 +5,9 @@
 
 const Verb verbs[] = {
         { "status", "", "show the daemon's state", 0, 0, 0, verb_status },
+        { "list", "", "show the containers", 0, 0, 0, verb_list },
+        { "images", "", "show the images", 0, 0, 0, verb_images },
+        { "jobs", "", "show the commands that are waiting or under way", 0, 0, 0, verb_jobs },
         { "build", "[RECIPE]", "build an image from a recipe, a file or standard input", 0, 1, VERB_BUILDS,
           verb_build },
         { "import", "REF VERSION PATH", "take an image archive in, as REF:VERSION", 3, 3, 0, verb_import },

@@ -33,6 +33,9 @@ extern const size_t n_verbs;
 const Verb *verb_find(const char *name) _pure_;
 
 int verb_status(const Options *options, Error *error);
+int verb_list(const Options *options, Error *error);
+int verb_images(const Options *options, Error *error);
+int verb_jobs(const Options *options, Error *error);
 int verb_build(const Options *options, Error *error);
 int verb_import(const Options *options, Error *error);
 int verb_start(const Options *options, Error *error);

@@ -96,6 +96,46 @@ def test_it_finds_instances_and_sockets():
     fails("status", "--socket=/nowhere", status=69, message="unavailable: nobody listens at /nowhere")
 
 
+def listed(verb):
+    return json.loads(ctl("--json", verb).stdout)
+
+
+def test_lists():
+    """The image's digest and the container's state are those that containerd tells."""
+    crux.equal(ctl("list").stdout, "No containers.\n", "containers")
+    crux.equal(ctl("--quiet", "list").stdout, "", "containers")
+    started()
+    crux.eventually(lambda: listed("list"), 10, "a container in the list")
+    crux.equal(listed("list"), [{"id": "test-ctl", "image": "test/ctl:1.0", "state": "running"}], "containers")
+    crux.matches(ctl("list").stdout, r"\ACONTAINER  IMAGE         STATE\ntest-ctl   test/ctl:1.0  running\n\Z")
+    ctl("stop", ID)
+    crux.eventually(lambda: listed("list")[0]["state"] == "stopped", 10, "a stopped container in the list")
+
+    (image,) = listed("images")
+    crux.equal(image["name"], "test/ctl:1.0", "name")
+    crux.contains(crux.ctr("images", "ls"), image["digest"])
+    assert abs(image["created"] / 1e6 - time.time()) < 600, image
+    crux.matches(ctl("images", "-q").stdout, rf"\Atest/ctl:1.0  {image['digest']}  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\n\Z")
+
+
+def test_jobs():
+    path = recipe({"run": f"sleep {SLOW}"})
+    with subprocess.Popen(["cruxctl", *build_args(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        (job,) = crux.eventually(lambda: [j for j in listed("jobs") if j["state"] == "running"], 20, "a job")
+        crux.equal((job["command"], job["resource"], job["uid"]), ("build", "test/ctl", 0), "job")
+        crux.matches(ctl("jobs").stdout, rf"\AJOB +COMMAND +RESOURCE +UID +STATE\n{job['id']} +build +test/ctl +0 +running\n\Z")
+        child.send_signal(signal.SIGINT)
+    crux.eventually(lambda: not listed("jobs"), 20, "the job's end")
+    crux.equal(ctl("jobs").stdout, "No jobs.\n", "jobs")
+
+
+def test_lists_are_for_members_and_of_an_instance():
+    ctl("list", user="alice")
+    fails("list", user="bob", status=77, message="permission-denied: user 1001 may not")
+    fails("images", "--instance=absent", status=69, message="unavailable: the daemon is not on the system bus")
+    fails("jobs", "--socket=/run/cruxd/cruxd.sock", status=1, message="invalid-argument: lists are asked for on the system bus")
+
+
 def test_who_may_not_is_told_so():
     ctl("status", user="alice")
     fails("status", user="bob", status=77, message='permission-denied: /run/cruxd/cruxd.sock is not open to you')
