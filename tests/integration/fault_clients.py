@@ -9,7 +9,6 @@ import pwd
 import random
 import signal
 import subprocess
-import sys
 import time
 import traceback
 
@@ -118,7 +117,6 @@ class Client:
         except Exception:
             self.note("client", "broken", traceback.format_exc())
         finally:
-            sys.stdout.flush()
             os._exit(status)
 
     def note(self, *values):
