@@ -8,12 +8,11 @@
 
 MIRROR=${CRUXD_TESTBED_MIRROR:-http://deb.debian.org/debian}
 
-# What it takes to compile cruxd and its man pages. README and the Debian packaging name these, too.
+# What it takes to compile cruxd. README names these, too.
 BUILD_PACKAGES=(
     gcc libc6-dev meson ninja-build pkg-config
     libsystemd-dev libgrpc-dev libprotobuf-c-dev protobuf-c-compiler protobuf-compiler
     libjson-c-dev libarchive-dev libisal-dev libzstd-dev nettle-dev
-    xsltproc docbook-xsl
 )
 
 # What cruxd lives among.
