@@ -157,7 +157,7 @@ static TableEntry *add_entry(ArchiveTable *table) {
                 table->allocated = n;
         }
         TableEntry *entry = &table->entries[table->n_entries];
-        *entry = (TableEntry){ .number = table->n_entries };
+        *entry = (TableEntry) { .number = table->n_entries };
         table->n_entries++;
         return entry;
 }
@@ -362,6 +362,6 @@ int archive_table_read(int fd, const ArchiveReaderOptions *options, ArchiveTable
                 return r;
         if (table.n_entries > 0)
                 qsort(table.entries, table.n_entries, sizeof(TableEntry), compare_entries);
-        *ret = TAKE(table, ((ArchiveTable){ .fd = -EBADF, .spool_fd = -EBADF }));
+        *ret = TAKE(table, ((ArchiveTable) { .fd = -EBADF, .spool_fd = -EBADF }));
         return 0;
 }

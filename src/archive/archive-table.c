@@ -135,5 +135,5 @@ void archive_table_clear(ArchiveTable *table) {
         for (size_t i = 0; i < _DOCUMENT_MAX; i++)
                 buffer_clear(&table->documents[i]);
         safe_close(table->spool_fd);
-        *table = (ArchiveTable){ .fd = -EBADF, .spool_fd = -EBADF };
+        *table = (ArchiveTable) { .fd = -EBADF, .spool_fd = -EBADF };
 }

@@ -54,7 +54,7 @@ int compressor_new(Compression compression, int level, Compressor **ret, Error *
 
         if (!compressor)
                 return error_oom(error);
-        *compressor = (Compressor){ .compression = compression, .level = level };
+        *compressor = (Compressor) { .compression = compression, .level = level };
         if (compression == COMPRESSION_GZIP)
                 r = gzip_new(compressor, error);
         else if (compression == COMPRESSION_ZSTD)

@@ -28,16 +28,17 @@ int archive_blobs_add_text(ArchiveBlobs *blobs, Buffer *text, Digest *ret_digest
         digest_of(text->data, text->length, ret_digest);
         if (archive_blobs_find(blobs, ret_digest))
                 return 0;
-        int r = add_blob(blobs, &(ArchiveBlob){ .digest = *ret_digest, .size = text->length, .text = *text });
+        int r = add_blob(blobs,
+                         &(ArchiveBlob) { .digest = *ret_digest, .size = text->length, .text = *text });
         if (r >= 0)
-                *text = (Buffer){};
+                *text = (Buffer) {};
         return r;
 }
 
 int archive_blobs_add_entry(ArchiveBlobs *blobs, const Digest *digest, TableEntry *entry) {
         if (archive_blobs_find(blobs, digest))
                 return 0;
-        return add_blob(blobs, &(ArchiveBlob){ .digest = *digest, .size = entry->size, .entry = entry });
+        return add_blob(blobs, &(ArchiveBlob) { .digest = *digest, .size = entry->size, .entry = entry });
 }
 
 const ArchiveBlob *archive_blobs_find(const ArchiveBlobs *blobs, const Digest *digest) {
@@ -56,7 +57,7 @@ static void free_blob(void *p) {
 
 void archive_blobs_clear(ArchiveBlobs *blobs) {
         tdestroy(blobs->tree, free_blob);
-        *blobs = (ArchiveBlobs){};
+        *blobs = (ArchiveBlobs) {};
 }
 
 int archive_images_add(ArchiveImages *images, const char *name, const Descriptor *descriptor, Error *error) {
@@ -81,7 +82,7 @@ void archive_images_clear(ArchiveImages *images) {
                 descriptor_clear(&images->entries[i].descriptor);
         }
         free(images->entries);
-        *images = (ArchiveImages){};
+        *images = (ArchiveImages) {};
 }
 
 typedef struct Reading {

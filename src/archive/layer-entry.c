@@ -50,7 +50,7 @@ static int open_archive(LayerWalk *walk, Error *error) {
 
 int layer_walk_init(LayerWalk *walk, int upper_fd, const LayerOptions *options, Pipeline *pipeline,
                     Error *error) {
-        *walk = (LayerWalk){
+        *walk = (LayerWalk) {
                 .upper_fd = upper_fd, .options = options, .pipeline = pipeline, .zeros = MAP_FAILED
         };
 
@@ -230,7 +230,7 @@ static int add_segment(LayerWalk *walk, uint64_t offset, uint64_t length, Error 
                 walk->segments = grown;
                 walk->segments_allocated = n;
         }
-        walk->segments[walk->n_segments++] = (Segment){ offset, length };
+        walk->segments[walk->n_segments++] = (Segment) { offset, length };
         return 0;
 }
 

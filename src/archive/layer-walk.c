@@ -64,7 +64,7 @@ static int append_name(Names *names, const struct dirent *entry) {
         char *copy = strdup(entry->d_name);
         if (!copy)
                 return -ENOMEM;
-        names->entries[names->n++] = (Name){ copy, entry->d_type };
+        names->entries[names->n++] = (Name) { copy, entry->d_type };
         return 0;
 }
 

@@ -73,7 +73,7 @@ int layer_write(int upper_fd, const LayerOptions *options, const Sink *sink, Lay
         if (!media_type_of_layer(options->compression))
                 return error_set(error, ERROR_INVALID_ARGUMENT, "unknown compression");
         if (!may_read_marks()) {
-                *ret = (LayerResult){ .reason = "CAP_SYS_ADMIN is missing" };
+                *ret = (LayerResult) { .reason = "CAP_SYS_ADMIN is missing" };
                 return LAYER_NOT_TRANSLATABLE;
         }
         int r = pipeline_new(options->compression, options->level, options->n_threads, &pipeline, error);
@@ -89,9 +89,9 @@ int layer_write(int upper_fd, const LayerOptions *options, const Sink *sink, Lay
         r = settle(&writer, r, &drain_error, error);
         error_clear(&writer.error);
         if (r == LAYER_NOT_TRANSLATABLE)
-                *ret = (LayerResult){ .reason = writer.reason };
+                *ret = (LayerResult) { .reason = writer.reason };
         else if (r >= 0)
-                *ret = (LayerResult){
+                *ret = (LayerResult) {
                         .diff_id = result.in_digest,
                         .digest = result.out_digest,
                         .tar_size = result.in_size,

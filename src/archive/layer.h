@@ -41,8 +41,7 @@ typedef struct LayerOptions {
         void *userdata;
 } LayerOptions;
 
-#define LAYER_OPTIONS_DEFAULT \
-        { .compression = COMPRESSION_GZIP, .lower_fd = -EBADF }
+#define LAYER_OPTIONS_DEFAULT { .compression = COMPRESSION_GZIP, .lower_fd = -EBADF }
 
 typedef struct LayerResult {
         Digest diff_id;     /* of the tar */

@@ -49,7 +49,7 @@ static int note(MountPoints *points, const char *path, const struct stat *st, Er
 
         size_t i = lower_bound(points, path);
         memmove(&grown[i + 1], &grown[i], (points->n_entries - i) * sizeof(MountPoint));
-        grown[i] = (MountPoint){ .path = TAKE_PTR(copy) };
+        grown[i] = (MountPoint) { .path = TAKE_PTR(copy) };
         if (st) {
                 grown[i].existed = true;
                 grown[i].mode = st->st_mode;
@@ -165,5 +165,5 @@ void mount_points_clear(MountPoints *points) {
         for (size_t i = 0; i < points->n_entries; i++)
                 free(points->entries[i].path);
         free(points->entries);
-        *points = (MountPoints){};
+        *points = (MountPoints) {};
 }

@@ -136,6 +136,6 @@ int archive_writer_finish(ArchiveWriter *writer, const ImageManifest *manifest, 
         if (r >= 0)
                 r = archive_writer_append_end(writer, error);
         if (r >= 0 && ret)
-                *ret = TAKE(descriptor, (Descriptor){});
+                *ret = TAKE(descriptor, (Descriptor) {});
         return r;
 }

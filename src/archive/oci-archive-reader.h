@@ -29,8 +29,7 @@ typedef struct ArchiveReaderOptions {
         int cancel_fd; /* polls readable once that is set, to end the wait for a pipe; negative: none */
 } ArchiveReaderOptions;
 
-#define ARCHIVE_READER_OPTIONS_DEFAULT \
-        { .spool_dir_fd = -EBADF, .cancel_fd = -EBADF }
+#define ARCHIVE_READER_OPTIONS_DEFAULT { .spool_dir_fd = -EBADF, .cancel_fd = -EBADF }
 
 typedef struct ArchiveImage {
         char *name; /* as the archive says ("docker.io/library/alpine:3.20", "latest"), or NULL; owned */

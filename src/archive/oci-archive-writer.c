@@ -162,7 +162,7 @@ static int sink_write(void *userdata, const void *data, size_t n, Error *error) 
 }
 
 Sink archive_writer_sink(ArchiveWriter *writer) {
-        return (Sink){ .write = sink_write, .userdata = writer };
+        return (Sink) { .write = sink_write, .userdata = writer };
 }
 
 int archive_writer_abort(ArchiveWriter *writer, Error *error) {

@@ -11,5 +11,5 @@ static int write_to_fd(void *userdata, const void *data, size_t n, Error *error)
 }
 
 Sink sink_to_fd(int *fd) {
-        return (Sink){ .write = write_to_fd, .userdata = fd };
+        return (Sink) { .write = write_to_fd, .userdata = fd };
 }

@@ -64,5 +64,5 @@ void buffer_consume(Buffer *buffer, size_t n) {
 
 void buffer_clear(Buffer *buffer) {
         free(buffer->data);
-        *buffer = (Buffer){};
+        *buffer = (Buffer) {};
 }

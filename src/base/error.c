@@ -75,7 +75,7 @@ static void error_take(Error *error, ErrorCode code, char *message) {
                 return;
         }
         free(error->message);
-        *error = (Error){ .code = code, .message = message };
+        *error = (Error) { .code = code, .message = message };
 }
 
 _printf_(1, 0) static char *format_message(const char *format, va_list args) {

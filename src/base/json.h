@@ -22,8 +22,8 @@ static inline void json_freep(json_object **p) {
  * allowed. The value of the text "null" is *ret = NULL. */
 int json_parse(const char *text, size_t length, unsigned depth, json_object **ret, Error *error);
 
-/* A member of an object: an exact match, else the last one that differs only in case, those that are null left
- * out; NULL for none and for an `object` that is NULL or no object. Borrowed. */
+/* A member of an object: an exact match, else the last one that differs only in case, those that are null
+ * left out; NULL for none and for an `object` that is NULL or no object. Borrowed. */
 json_object *json_member(json_object *object, const char *name);
 
 /* Typed members. An absent or null one leaves *ret as it was and gives 0, a present one gives 1; one of

@@ -76,7 +76,7 @@ const char *log_level_to_string(int level) {
 
 static void add_field(struct iovec *fields, size_t *n, const char *field) {
         if (*n < LOG_FIELDS_MAX)
-                fields[(*n)++] = (struct iovec){ .iov_base = (char *) field, .iov_len = strlen(field) };
+                fields[(*n)++] = (struct iovec) { .iov_base = (char *) field, .iov_len = strlen(field) };
 }
 
 static void write_journal(int level, int errnum, const char *file, int line, const char *function,
@@ -160,7 +160,7 @@ static void write_journal_bytes(int level, const char *const *more, const char *
                 return;
         memcpy(message, name, strlen(name));
         memcpy(message + strlen(name), data, n);
-        fields[0] = (struct iovec){ .iov_base = message, .iov_len = strlen(name) + n };
+        fields[0] = (struct iovec) { .iov_base = message, .iov_len = strlen(name) + n };
         snprintf(priority, sizeof(priority), "PRIORITY=%i", level);
         add_field(fields, &n_fields, priority);
         snprintf(identifier, sizeof(identifier), "SYSLOG_IDENTIFIER=%s", log_identifier);

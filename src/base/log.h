@@ -56,7 +56,7 @@ void log_bytes(int level, const char *const *fields, const char *prefix, const c
 /* With fields of this message alone: log_struct(LOG_INFO, LOG_FIELDS("MESSAGE_ID=…", field), "Stage %u …",
  * n). */
 #define log_struct(level, fields, ...) log_full((level), 0, (fields), __VA_ARGS__)
-#define LOG_FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define LOG_FIELDS(...) ((const char *const[]) { __VA_ARGS__, NULL })
 
 /* The thread's context: fields that every message has until the scope that pushed them is left.
  *

@@ -27,7 +27,7 @@ static int begin(Answer *answer, const char *data, size_t n, bool whole, AnswerP
                 return -EBADMSG;
         answer->kind = (ReplyKind) kind;
         answer->streaming = !whole;
-        *ret = (AnswerPart){ .kind = answer->kind, .data = data, .length = n, .first = true, .last = whole };
+        *ret = (AnswerPart) { .kind = answer->kind, .data = data, .length = n, .first = true, .last = whole };
         return 1;
 }
 
@@ -46,7 +46,7 @@ int answer_next(Answer *answer, const char **data, size_t *length, AnswerPart *r
 
         if (answer->streaming) {
                 answer->streaming = !newline;
-                *ret = (AnswerPart){
+                *ret = (AnswerPart) {
                         .kind = answer->kind,
                         .data = take(data, length, n),
                         .length = n,
@@ -71,5 +71,5 @@ int answer_next(Answer *answer, const char **data, size_t *length, AnswerPart *r
 
 void answer_clear(Answer *answer) {
         buffer_clear(&answer->held);
-        *answer = (Answer){};
+        *answer = (Answer) {};
 }

@@ -255,7 +255,7 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
         BusCall *call = new0(BusCall, 1);
         if (!call)
                 return -ENOMEM;
-        *call = (BusCall){
+        *call = (BusCall) {
                 .bus = bus, .method = method, .message = sd_bus_message_ref(m), .peer = PEER_NULL
         };
         LIST_PREPEND(calls, bus->calls, call);

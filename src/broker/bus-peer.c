@@ -121,7 +121,7 @@ int bus_peer_query(sd_bus_message *m, BusPeerCallback callback, void *userdata, 
         PeerQuery *query = new0(PeerQuery, 1);
         if (!query)
                 return -ENOMEM;
-        *query = (PeerQuery){ .callback = callback, .userdata = userdata };
+        *query = (PeerQuery) { .callback = callback, .userdata = userdata };
         r = sd_bus_call_method_async(sd_bus_message_get_bus(m), &s, "org.freedesktop.DBus",
                                      "/org/freedesktop/DBus", "org.freedesktop.DBus",
                                      "GetConnectionCredentials", on_credentials, query, "s",

@@ -147,7 +147,7 @@ static void connect_later(Bus *bus) {
 int bus_init(Bus *bus, Manager *manager) {
         int r;
 
-        *bus = (Bus){ .manager = manager, .name = bus_name_of_instance(manager->options->instance) };
+        *bus = (Bus) { .manager = manager, .name = bus_name_of_instance(manager->options->instance) };
         if (!bus->name)
                 return -ENOMEM;
         r = set_up(bus);
@@ -164,7 +164,7 @@ void bus_clear(Bus *bus) {
         sd_event_source_disable_unref(bus->connect_timer);
         disconnect(bus);
         free(bus->name);
-        *bus = (Bus){};
+        *bus = (Bus) {};
 }
 
 static int on_released(sd_bus_message *m, void *userdata, sd_bus_error *error) {

@@ -57,7 +57,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 int client_table_init(ClientTable *table, Manager *manager) {
-        *table = (ClientTable){ .manager = manager, .scratch = malloc(CLIENT_SCRATCH_SIZE) };
+        *table = (ClientTable) { .manager = manager, .scratch = malloc(CLIENT_SCRATCH_SIZE) };
         if (!table->scratch)
                 return -ENOMEM;
         int r = sd_event_add_time(manager->event, &table->timer, CLOCK_MONOTONIC, 0, 0, on_deadline, table);
@@ -74,7 +74,7 @@ void client_table_clear(ClientTable *table) {
         }
         sd_event_source_disable_unref(table->timer);
         free(table->scratch);
-        *table = (ClientTable){};
+        *table = (ClientTable) {};
 }
 
 void client_accept(ClientTable *table, int fd) {

@@ -17,7 +17,7 @@ static int read_line(json_object *payload, const char *text, JobLine *ret) {
         if (r < 0)
                 return r;
         *ret = line;
-        line = (JobLine){};
+        line = (JobLine) {};
         return JOB_NEWS_LINE;
 }
 
@@ -60,11 +60,11 @@ int job_place_read(JobPlace *place, const char *line, size_t length, JobLine *re
 void job_place_clear(JobPlace *place) {
         free(place->platform);
         free(place->stage);
-        *place = (JobPlace){};
+        *place = (JobPlace) {};
 }
 
 void job_line_clear(JobLine *line) {
         free(line->stream);
         free(line->text);
-        *line = (JobLine){};
+        *line = (JobLine) {};
 }

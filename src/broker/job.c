@@ -41,7 +41,7 @@ static void set_state(Job *job, JobState state) {
 }
 
 void job_request_add_fd(JobRequest *request, const char *name, int fd) {
-        request->fds[request->n_fds++] = (JobFd){ .name = name, .fd = fd };
+        request->fds[request->n_fds++] = (JobFd) { .name = name, .fd = fd };
 }
 
 int job_request_set_line(JobRequest *request, const char *line, size_t length) {
@@ -57,7 +57,7 @@ void job_request_clear(JobRequest *request) {
         peer_clear(&request->peer);
         for (size_t i = 0; i < request->n_fds; i++)
                 safe_close(request->fds[i].fd);
-        *request = (JobRequest){ .peer = PEER_NULL };
+        *request = (JobRequest) { .peer = PEER_NULL };
 }
 
 Job *job_free(Job *job) {

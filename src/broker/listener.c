@@ -66,7 +66,7 @@ static int listener_make(Manager *manager, int fd, Listener **ret, Error *error)
 
         if (!listener)
                 return error_oom(error);
-        *listener = (Listener){ .manager = manager, .fd = fd };
+        *listener = (Listener) { .manager = manager, .fd = fd };
         r = fd_set_nonblock(fd, true);
         if (r >= 0)
                 r = sd_event_add_io(manager->event, &listener->io, fd, EPOLLIN, on_io, listener);

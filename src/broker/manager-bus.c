@@ -82,26 +82,22 @@ int bus_answer_exec(json_object *payload, sd_bus_message *reply) {
 
 #define BUILD_ARGUMENTS \
         { \
-                { "recipe", BUS_JSON }, { "resource", BUS_STRING }, { "output", BUS_STRING }, \
-                        { "root", BUS_STRING }, { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
+                { "recipe", BUS_JSON }, { "resource", BUS_STRING },    { "output", BUS_STRING }, \
+                { "root", BUS_STRING }, { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
         }
 #define BUILD_FD_ARGUMENTS \
         { \
-                { "recipe", BUS_JSON }, { "resource", BUS_STRING }, { "output", BUS_FD }, \
-                        { "context", BUS_FD }, { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
+                { "recipe", BUS_JSON }, { "resource", BUS_STRING },    { "output", BUS_FD }, \
+                { "context", BUS_FD },  { "entrypoint", BUS_STRINGS }, { "platforms", BUS_STRINGS }, \
         }
 #define IMAGE \
         { "ref", BUS_STRING }, { \
                 "version", BUS_STRING \
         }
-#define ID \
-        { "id", BUS_STRING }
-#define PATH \
-        { "path", BUS_STRING }
-#define ARCHIVE \
-        { "archive", BUS_FD }
-#define WORDS \
-        { "command", BUS_STRINGS }
+#define ID { "id", BUS_STRING }
+#define PATH { "path", BUS_STRING }
+#define ARCHIVE { "archive", BUS_FD }
+#define WORDS { "command", BUS_STRINGS }
 #define STDIO \
         { "stdin", BUS_FD }, { "stdout", BUS_FD }, { \
                 "stderr", BUS_FD \

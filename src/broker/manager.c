@@ -126,7 +126,7 @@ int manager_configure(Manager *manager, Error *error) {
 
         settings_clear(&manager->settings);
         manager->settings = settings;
-        settings = (Settings){};
+        settings = (Settings) {};
         log_set_max_level(manager->settings.log_level);
         apply_limits(manager);
         access_load(&manager->access);
@@ -141,7 +141,7 @@ int manager_new(const Options *options, Manager **ret, Error *error) {
 
         if (!manager)
                 return error_oom(error);
-        *manager = (Manager){ .options = options, .lock_fd = -EBADF };
+        *manager = (Manager) { .options = options, .lock_fd = -EBADF };
         scheduler_init(&manager->scheduler, &manager->users);
         sweeper_init(&manager->sweeper, manager);
         watcher_init(&manager->watcher, manager);
@@ -258,7 +258,7 @@ int manager_run(Manager *manager) {
 }
 
 Status manager_status(const Manager *manager) {
-        return (Status){
+        return (Status) {
                 .version = version_string(),
                 .pid = getpid(),
                 .uptime_usec = state_uptime(&manager->state),

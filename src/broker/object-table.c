@@ -64,5 +64,5 @@ void object_table_remove(ObjectTable *table, const Object *object) {
 
 void object_table_clear(ObjectTable *table) {
         free(table->items);
-        *table = (ObjectTable){};
+        *table = (ObjectTable) {};
 }

@@ -54,5 +54,5 @@ int output_flush(Output *output, int fd) {
 
 void output_clear(Output *output) {
         buffer_clear(&output->buffer);
-        *output = (Output){};
+        *output = (Output) {};
 }

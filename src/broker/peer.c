@@ -27,7 +27,7 @@ int peer_from_socket(int fd, Peer *ret) {
 
         if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &ucred, &length) < 0)
                 return -errno;
-        *ret = (Peer){ .uid = ucred.uid, .gid = ucred.gid, .pid = ucred.pid, .pidfd = -EBADF };
+        *ret = (Peer) { .uid = ucred.uid, .gid = ucred.gid, .pid = ucred.pid, .pidfd = -EBADF };
         return 0;
 }
 
@@ -92,7 +92,7 @@ void peer_load_gid(Peer *peer) {
 }
 
 Peer peer_self(void) {
-        return (Peer){ .uid = geteuid(), .gid = getegid(), .pid = getpid(), .pidfd = -EBADF };
+        return (Peer) { .uid = geteuid(), .gid = getegid(), .pid = getpid(), .pidfd = -EBADF };
 }
 
 bool peer_in_group(const Peer *peer, gid_t gid) {

@@ -14,7 +14,7 @@ typedef struct Peer {
         size_t n_groups;
 } Peer;
 
-#define PEER_NULL ((Peer){ .uid = (uid_t) -1, .gid = (gid_t) -1, .pidfd = -EBADF })
+#define PEER_NULL ((Peer) { .uid = (uid_t) - 1, .gid = (gid_t) - 1, .pidfd = -EBADF })
 
 /* A process with more supplementary groups than this is refused: the request to a worker names them all. */
 #define PEER_GROUPS_MAX 4096U

@@ -59,7 +59,7 @@ static int finish_and_send(Bus *bus, sd_bus_message *m, Action action, bool inte
         _cleanup_free_ Question *question = new0(Question, 1);
         if (!question)
                 return -ENOMEM;
-        *question = (Question){ .callback = callback, .userdata = userdata };
+        *question = (Question) { .callback = callback, .userdata = userdata };
         r = sd_bus_call_async(bus->bus, &s, m, on_answer, question, ASK_TIMEOUT_USEC);
         if (r >= 0)
                 r = sd_bus_slot_set_destroy_callback(s, free_question);

@@ -87,7 +87,7 @@ static int on_idle_timer(sd_event_source *source, uint64_t usec, void *userdata)
 }
 
 int pool_init(Pool *pool, Manager *manager) {
-        *pool = (Pool){ .manager = manager, .event = sd_event_ref(manager->event) };
+        *pool = (Pool) { .manager = manager, .event = sd_event_ref(manager->event) };
         pool->scratch = malloc(POOL_SCRATCH_SIZE);
         return pool->scratch ? make_environment(&pool->environment) : -ENOMEM;
 }
@@ -100,7 +100,7 @@ void pool_clear(Pool *pool) {
         strv_free(pool->argv);
         strv_free(pool->environment);
         free(pool->scratch);
-        *pool = (Pool){};
+        *pool = (Pool) {};
 }
 
 int pool_configure(Pool *pool, const WorkerOptions *options, Error *error) {

@@ -48,7 +48,7 @@ int request_read(const char *line, size_t length, Member given, Request *ret, Er
         if (r < 0)
                 return r;
         *ret = request;
-        request = (Request){};
+        request = (Request) {};
         return 0;
 }
 
@@ -77,7 +77,7 @@ int request_to_job(const Request *request, const char *line, size_t length, Peer
                    Error *error) {
         int r;
 
-        *ret = (JobRequest){
+        *ret = (JobRequest) {
                 .command = request->command,
                 .resource = resource_of(&request->payload),
                 .lane = lane_of(request),

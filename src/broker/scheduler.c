@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 void scheduler_init(Scheduler *scheduler, UserTable *users) {
-        *scheduler = (Scheduler){ .users = users };
+        *scheduler = (Scheduler) { .users = users };
 }
 
 static bool may_start(const LaneState *lane, const UserLane *user) {

@@ -28,16 +28,19 @@ typedef struct Setting {
         const char *fallback_string;
 } Setting;
 
-#define SECONDS(n) ((n) *USEC_PER_SEC)
+#define SECONDS(n) ((n) * USEC_PER_SEC)
 #define MINUTES(n) SECONDS(60 * (n))
 
 #define DAEMON(k, t, member, ...) \
         { .section = "Daemon", .key = k, .type = t, .offset = offsetof(Settings, member), __VA_ARGS__ }
 #define LIMIT(k, t, member, low, high, value) \
-        { \
-                .section = "Limits", .key = k, .type = t, .offset = offsetof(Settings, member), \
-                .least = (low), .most = (high), .fallback = (value) \
-        }
+        { .section = "Limits", \
+          .key = k, \
+          .type = t, \
+          .offset = offsetof(Settings, member), \
+          .least = (low), \
+          .most = (high), \
+          .fallback = (value) }
 
 static const Setting table[] = {
         DAEMON("LogLevel", SETTING_LEVEL, log_level, .fallback = CRUXD_LOG_LEVEL),
@@ -104,7 +107,7 @@ int settings_default(Settings *ret) {
                 if (setting_reset(&table[i], &settings) < 0)
                         return -ENOMEM;
         *ret = settings;
-        settings = (Settings){};
+        settings = (Settings) {};
         return 0;
 }
 
@@ -184,12 +187,12 @@ int settings_load(const char *file, const char *instance, Settings *ret, Error *
                 config_read_directories(directories, name, handle_line, &settings);
         }
         *ret = settings;
-        settings = (Settings){};
+        settings = (Settings) {};
         return 0;
 }
 
 void settings_clear(Settings *settings) {
         free(settings->containerd_address);
         free(settings->namespace);
-        *settings = (Settings){};
+        *settings = (Settings) {};
 }

@@ -67,7 +67,7 @@ int state_init(State *state, const char *directory) {
         _cleanup_(error_clear) Error error = {};
         uint64_t now = now_usec(CLOCK_BOOTTIME);
 
-        *state = (State){
+        *state = (State) {
                 .start_usec = now,
                 .start_real_usec = now_usec(CLOCK_REALTIME),
                 .next_job = 1,
@@ -111,5 +111,5 @@ void state_clear(State *state) {
                 state_save(state);
         }
         free(state->path);
-        *state = (State){};
+        *state = (State) {};
 }

@@ -14,12 +14,12 @@
 static void sweeper_run(Sweeper *sweeper);
 
 void sweeper_init(Sweeper *sweeper, Manager *manager) {
-        *sweeper = (Sweeper){ .manager = manager, .retry_usec = RETRY_FIRST_USEC };
+        *sweeper = (Sweeper) { .manager = manager, .retry_usec = RETRY_FIRST_USEC };
 }
 
 void sweeper_clear(Sweeper *sweeper) {
         sd_event_source_disable_unref(sweeper->retry_timer);
-        *sweeper = (Sweeper){};
+        *sweeper = (Sweeper) {};
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -21,7 +21,7 @@
 static void watcher_run(Watcher *watcher);
 
 void watcher_init(Watcher *watcher, Manager *manager) {
-        *watcher = (Watcher){ .manager = manager, .retry_usec = RETRY_FIRST_USEC };
+        *watcher = (Watcher) { .manager = manager, .retry_usec = RETRY_FIRST_USEC };
 }
 
 static void disarm(Watcher *watcher) {
@@ -39,7 +39,7 @@ void watcher_clear(Watcher *watcher) {
         object_table_clear(&watcher->containers);
         object_table_clear(&watcher->images);
         free(watcher->version);
-        *watcher = (Watcher){};
+        *watcher = (Watcher) {};
 }
 
 /* ---- what is known ------------------------------------------------------------------------------------- */

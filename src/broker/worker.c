@@ -250,7 +250,7 @@ int worker_new(Pool *pool, Worker **ret, Error *error) {
                 return error_recode(error, ERROR_INTERNAL);
         }
 
-        *worker = (Worker){ .pool = pool, .pid = pid, .fd = pair[0], .pidfd = pidfd_open(pid, 0) };
+        *worker = (Worker) { .pool = pool, .pid = pid, .fd = pair[0], .pidfd = pidfd_open(pid, 0) };
         r = worker->pidfd < 0 ? -errno : worker_watch(worker);
         if (r < 0) {
                 if (worker->child) /* the source may own it already, or not yet */
@@ -322,7 +322,7 @@ static int send_header(int fd, const Buffer *line, const JobFd *fds, size_t n_fd
         for (size_t i = 0; i < n_fds; i++)
                 numbers[i] = fds[i].fd;
         struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-        *c = (struct cmsghdr){
+        *c = (struct cmsghdr) {
                 .cmsg_level = SOL_SOCKET,
                 .cmsg_type = SCM_RIGHTS,
                 .cmsg_len = CMSG_LEN(sizeof(int) * n_fds),

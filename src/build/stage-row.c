@@ -110,7 +110,7 @@ int stage_row_run(Runtime *runtime, const StageInputs *inputs, StageRow *ret, Er
         const Recipe *recipe = inputs->recipe;
         char title[STAGE_TITLE_MAX];
 
-        *ret = (StageRow){ .inputs = *inputs, .stages = new0(BuildStage, recipe->n_stages) };
+        *ret = (StageRow) { .inputs = *inputs, .stages = new0(BuildStage, recipe->n_stages) };
         if (!ret->stages)
                 return error_oom(error);
         for (const Stage *stage = recipe->stages; stage < recipe->stages + recipe->n_stages; stage++) {

@@ -94,7 +94,7 @@ static int write_spec(BuildStage *stage, int root_fd, Error *error) {
         if (r < 0)
                 return r;
         return container_spec_write(stage->runtime,
-                                    &(ContainerSpec){
+                                    &(ContainerSpec) {
                                             .id = stage->key,
                                             .slice = slice,
                                             .args = (char *const *) args,
@@ -150,7 +150,7 @@ int build_stage_container(BuildStage *stage, Error *error) {
         stage->root_fd = safe_close(stage->root_fd);
         r = create_container(stage, error);
         if (r >= 0)
-                r = task_start(stage->runtime, stage->container, &stage->mounts, &(CtrStdio){}, error);
+                r = task_start(stage->runtime, stage->container, &stage->mounts, &(CtrStdio) {}, error);
         if (r < 0)
                 return error_prefix(error, r, "start the stage's container");
         return rootfs_open_running(CONTAINERD_STATE_DIR, ctr_client_get_namespace(stage->runtime->client),
@@ -195,5 +195,5 @@ void build_stage_clear(BuildStage *stage) {
         free(stage->container);
         buffer_clear(&stage->spec);
         mount_points_clear(&stage->mount_points);
-        *stage = (BuildStage){ .root_fd = -EBADF };
+        *stage = (BuildStage) { .root_fd = -EBADF };
 }

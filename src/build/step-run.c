@@ -61,7 +61,7 @@ static int write_process(const BuildStage *stage, const StepState *state, const 
                 return error_oom(error);
         return spec_write_exec(
                 stage->spec.data, stage->spec.length,
-                &(SpecExec){ .args = (char *const *) args, .env = env, .cwd = state->workdir ?: "/" }, ret,
+                &(SpecExec) { .args = (char *const *) args, .env = env, .cwd = state->workdir ?: "/" }, ret,
                 error);
 }
 
@@ -71,7 +71,7 @@ int step_run(BuildStage *stage, const StepState *state, const char *command, Err
         int exit_code = 0, r;
 
         for (Stream s = 0; s < _STREAM_MAX; s++)
-                output.lines[s] = (Lines){ .line = pass_line, .userdata = &output };
+                output.lines[s] = (Lines) { .line = pass_line, .userdata = &output };
 
         r = build_stage_container(stage, error);
         if (r >= 0)
@@ -79,7 +79,7 @@ int step_run(BuildStage *stage, const StepState *state, const char *command, Err
         if (r < 0)
                 return r;
         r = process_run(stage->runtime, stage->container, &process,
-                        &(ProcessStdio){ .output = take_output, .userdata = &output }, &exit_code, error);
+                        &(ProcessStdio) { .output = take_output, .userdata = &output }, &exit_code, error);
         for (Stream s = 0; s < _STREAM_MAX; s++) {
                 output.stream = s;
                 lines_finish(&output.lines[s]);

@@ -7,7 +7,7 @@
         (GRPC_INITIAL_METADATA_WAIT_FOR_READY | GRPC_INITIAL_METADATA_WAIT_FOR_READY_EXPLICITLY_SET)
 
 static void call_add_metadata(Call *call, const char *key, const char *value) {
-        call->sent[call->sent_count++] = (grpc_metadata){
+        call->sent[call->sent_count++] = (grpc_metadata) {
                 .key = grpc_slice_from_static_string(key),
                 .value = grpc_slice_from_copied_string(value),
         };
@@ -18,7 +18,7 @@ int call_begin(Call *call, CtrClient *client, const Method *method, grpc_complet
         gpr_timespec deadline = gpr_inf_future(GPR_CLOCK_MONOTONIC);
         int r;
 
-        *call = (Call){ .client = client, .method = method, .shielded = thread_is_shielded() };
+        *call = (Call) { .client = client, .method = method, .shielded = thread_is_shielded() };
         r = client_connect(client, error);
         if (r < 0)
                 return r;
@@ -58,7 +58,7 @@ void call_end(Call *call) {
         grpc_metadata_array_destroy(&call->received);
         grpc_metadata_array_destroy(&call->trailing);
         grpc_slice_unref(call->details);
-        *call = (Call){};
+        *call = (Call) {};
 }
 
 void call_cancel(Call *call) {
@@ -85,7 +85,7 @@ grpc_op op_send_metadata(Call *call) {
 }
 
 grpc_op op_send_end(void) {
-        return (grpc_op){ .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
+        return (grpc_op) { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
 }
 
 grpc_op op_receive_metadata(Call *call) {

@@ -81,12 +81,12 @@ static grpc_channel *channel_new(const char *target) {
         grpc_arg args[ELEMENTSOF(numbers) + 1];
 
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++) {
-                args[i] = (grpc_arg){ .type = GRPC_ARG_INTEGER, .key = (char *) numbers[i].key };
+                args[i] = (grpc_arg) { .type = GRPC_ARG_INTEGER, .key = (char *) numbers[i].key };
                 args[i].value.integer = numbers[i].value;
         }
         /* Go's HTTP/2 server refuses the path that would be taken from the target. */
         args[ELEMENTSOF(numbers)] =
-                (grpc_arg){ .type = GRPC_ARG_STRING, .key = (char *) GRPC_ARG_DEFAULT_AUTHORITY };
+                (grpc_arg) { .type = GRPC_ARG_STRING, .key = (char *) GRPC_ARG_DEFAULT_AUTHORITY };
         args[ELEMENTSOF(numbers)].value.string = (char *) "localhost";
 
         const grpc_channel_args list = { .num_args = ELEMENTSOF(args), .args = args };

@@ -57,14 +57,14 @@ void ctr_container_clear(CtrContainer *container) {
         free(container->spec);
         free(container->snapshotter);
         free(container->snapshot_key);
-        *container = (CtrContainer){};
+        *container = (CtrContainer) {};
 }
 
 void ctr_containers_clear(CtrContainers *containers) {
         for (size_t i = 0; i < containers->count; i++)
                 ctr_container_clear(&containers->items[i]);
         free(containers->items);
-        *containers = (CtrContainers){};
+        *containers = (CtrContainers) {};
 }
 
 /* A container as a request has it, borrowing but for what is freed below. */
@@ -172,7 +172,7 @@ int ctr_container_get(CtrClient *client, const char *id, CtrContainer *ret, Erro
         r = read_container(reply->container, &container, error);
         if (r < 0)
                 return r;
-        *ret = TAKE(container, (CtrContainer){});
+        *ret = TAKE(container, (CtrContainer) {});
         return 0;
 }
 
@@ -185,7 +185,7 @@ static int append_container(CtrContainers *list, const Containers__Container *co
         if (!grown)
                 return error_oom(error);
         list->items = grown;
-        grown[list->count] = (CtrContainer){};
+        grown[list->count] = (CtrContainer) {};
         return read_container(container, &grown[list->count++], error);
 }
 
@@ -203,7 +203,7 @@ int ctr_container_list(CtrClient *client, char *const *filters, CtrContainers *r
 
                 r = stream_receive_message(stream, &reply, error);
                 if (r == 0) {
-                        *ret = TAKE(list, (CtrContainers){});
+                        *ret = TAKE(list, (CtrContainers) {});
                         return 0;
                 }
                 if (r > 0 && reply->container)

@@ -136,7 +136,7 @@ static int writer_send_data(CtrWriter *writer, const void *data, size_t n, Error
 
         request.action = CONTENT__WRITE_ACTION__WRITE;
         request.offset = (int64_t) writer->sent;
-        request.data = (ProtobufCBinaryData){ .data = (uint8_t *) data, .len = n };
+        request.data = (ProtobufCBinaryData) { .data = (uint8_t *) data, .len = n };
         r = writer_send(writer, &request, error);
         if (r < 0)
                 return r;

@@ -52,7 +52,7 @@ static const Method read_method = {
 void ctr_content_info_clear(CtrContentInfo *info) {
         free(info->digest);
         ctr_labels_clear(&info->labels);
-        *info = (CtrContentInfo){};
+        *info = (CtrContentInfo) {};
 }
 
 static int read_info(const Content__Info *info, CtrContentInfo *ret) {
@@ -78,7 +78,7 @@ int ctr_content_info(CtrClient *client, const char *digest, CtrContentInfo *ret,
                 return error_set(error, ERROR_INTERNAL, "containerd tells nothing about the blob %s", digest);
         if (read_info(reply->info, &info) < 0)
                 return error_oom(error);
-        *ret = TAKE(info, (CtrContentInfo){});
+        *ret = TAKE(info, (CtrContentInfo) {});
         return 0;
 }
 

@@ -164,7 +164,7 @@ int write_any(const char *type_url, const ProtobufCMessage *message, Pb__Any *re
         protobuf_c_message_pack(message, data);
         pb__any__init(ret);
         ret->type_url = (char *) type_url;
-        ret->value = (ProtobufCBinaryData){ .data = data, .len = n };
+        ret->value = (ProtobufCBinaryData) { .data = data, .len = n };
         return 0;
 }
 
@@ -203,7 +203,7 @@ int read_runc_options(const Pb__Any *any, CtrRuncOptions *ret, Error *error) {
         if (r < 0)
                 return r;
 
-        *ret = (CtrRuncOptions){
+        *ret = (CtrRuncOptions) {
                 .systemd_cgroup = message->systemd_cgroup,
                 .no_pivot_root = message->no_pivot_root,
                 .no_new_keyring = message->no_new_keyring,

@@ -26,7 +26,7 @@ static int take_descriptor(const Types__Descriptor *descriptor, CtrDescriptor *r
                 return error_set(error, ERROR_INTERNAL, "containerd does not tell what the layer is");
         if (read_descriptor(descriptor, &read) < 0)
                 return error_oom(error);
-        *ret = TAKE(read, (CtrDescriptor){});
+        *ret = TAKE(read, (CtrDescriptor) {});
         return 0;
 }
 

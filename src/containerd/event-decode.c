@@ -117,6 +117,6 @@ int event_decode(const Events__Envelope *envelope, CtrEvent *ret, Error *error) 
                 if (kinds[i].fill(message, &event) < 0)
                         return error_oom(error);
         }
-        *ret = TAKE(event, (CtrEvent){});
+        *ret = TAKE(event, (CtrEvent) {});
         return 0;
 }

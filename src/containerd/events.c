@@ -37,7 +37,7 @@ void ctr_event_clear(CtrEvent *event) {
         free(event->topic);
         free(event->id);
         free(event->exec_id);
-        *event = (CtrEvent){};
+        *event = (CtrEvent) {};
 }
 
 int ctr_events_subscribe(CtrClient *client, char *const *filters, CtrEvents **ret, Error *error) {
@@ -89,7 +89,7 @@ int ctr_events_next(CtrEvents *events, uint64_t timeout_usec, CtrEvent *ret, Err
                 r = event_decode(envelope, &event, error);
                 if (r < 0)
                         return r;
-                *ret = TAKE(event, (CtrEvent){});
+                *ret = TAKE(event, (CtrEvent) {});
                 return 1;
         }
 }

@@ -52,14 +52,14 @@ void ctr_image_clear(CtrImage *image) {
         free(image->name);
         ctr_labels_clear(&image->labels);
         ctr_descriptor_clear(&image->target);
-        *image = (CtrImage){};
+        *image = (CtrImage) {};
 }
 
 void ctr_images_clear(CtrImages *images) {
         for (size_t i = 0; i < images->count; i++)
                 ctr_image_clear(&images->items[i]);
         free(images->items);
-        *images = (CtrImages){};
+        *images = (CtrImages) {};
 }
 
 static int read_image(const Images__Image *image, CtrImage *ret) {
@@ -84,7 +84,7 @@ int ctr_image_get(CtrClient *client, const char *name, CtrImage *ret, Error *err
                 return error_set(error, ERROR_INTERNAL, "containerd tells nothing about the image %s", name);
         if (read_image(reply->image, &image) < 0)
                 return error_oom(error);
-        *ret = TAKE(image, (CtrImage){});
+        *ret = TAKE(image, (CtrImage) {});
         return 0;
 }
 
@@ -106,7 +106,7 @@ int ctr_image_list(CtrClient *client, char *const *filters, CtrImages *ret, Erro
         for (size_t i = 0; i < reply->n_images; i++)
                 if (read_image(reply->images[i], &images.items[images.count++]) < 0)
                         return error_oom(error);
-        *ret = TAKE(images, (CtrImages){});
+        *ret = TAKE(images, (CtrImages) {});
         return 0;
 }
 

@@ -32,7 +32,7 @@ void ctr_plugins_clear(CtrPlugins *list) {
                 ctr_labels_clear(&plugin->exports);
         }
         free(list->items);
-        *list = (CtrPlugins){};
+        *list = (CtrPlugins) {};
 }
 
 static int read_plugin(const Introspection__Plugin *plugin, CtrPlugin *ret) {
@@ -67,7 +67,7 @@ int ctr_introspection_plugins(CtrClient *client, char *const *filters, CtrPlugin
         for (size_t i = 0; i < reply->n_plugins; i++)
                 if (read_plugin(reply->plugins[i], &list.items[list.count++]) < 0)
                         return error_oom(error);
-        *ret = TAKE(list, (CtrPlugins){});
+        *ret = TAKE(list, (CtrPlugins) {});
         return 0;
 }
 
@@ -79,7 +79,7 @@ int ctr_introspection_root(CtrClient *client, const char *type, const char *id, 
         filter = id ? format_string("type==%s,id==%s", type, id) : format_string("type==%s", type);
         if (!filter)
                 return error_oom(error);
-        r = ctr_introspection_plugins(client, (char *[]){ filter, NULL }, &list, error);
+        r = ctr_introspection_plugins(client, (char *[]) { filter, NULL }, &list, error);
         if (r < 0)
                 return r;
 
@@ -101,7 +101,7 @@ int ctr_introspection_root(CtrClient *client, const char *type, const char *id, 
 
 void ctr_server_clear(CtrServer *s) {
         free(s->uuid);
-        *s = (CtrServer){};
+        *s = (CtrServer) {};
 }
 
 int ctr_introspection_server(CtrClient *client, CtrServer *ret, Error *error) {
@@ -115,6 +115,6 @@ int ctr_introspection_server(CtrClient *client, CtrServer *ret, Error *error) {
         char *uuid = strdup(reply->uuid);
         if (!uuid)
                 return error_oom(error);
-        *ret = (CtrServer){ .uuid = uuid, .pid = reply->pid, .pidns = reply->pidns };
+        *ret = (CtrServer) { .uuid = uuid, .pid = reply->pid, .pidns = reply->pidns };
         return 0;
 }

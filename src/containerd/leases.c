@@ -44,7 +44,7 @@ void ctr_leases_clear(CtrLeases *leases) {
                 ctr_labels_clear(&leases->items[i].labels);
         }
         free(leases->items);
-        *leases = (CtrLeases){};
+        *leases = (CtrLeases) {};
 }
 
 static int copy_labels(const CtrLabels *labels, CtrLabels *ret) {
@@ -111,7 +111,7 @@ int ctr_lease_list(CtrClient *client, char *const *filters, CtrLeases *ret, Erro
         for (size_t i = 0; i < reply->n_leases; i++)
                 if (read_lease(reply->leases[i], &leases.items[leases.count++]) < 0)
                         return error_oom(error);
-        *ret = TAKE(leases, (CtrLeases){});
+        *ret = TAKE(leases, (CtrLeases) {});
         return 0;
 }
 

@@ -52,7 +52,7 @@ static struct timespec time_left(uint64_t until) {
         const uint64_t now = now_usec(CLOCK_MONOTONIC);
         const uint64_t left = until > now ? until - now : 0;
 
-        return (struct timespec){
+        return (struct timespec) {
                 .tv_sec = (time_t) (left / USEC_PER_SEC),
                 .tv_nsec = (long) (left % USEC_PER_SEC * 1000),
         };

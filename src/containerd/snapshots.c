@@ -71,7 +71,7 @@ void ctr_snapshot_clear(CtrSnapshot *snapshot) {
         free(snapshot->name);
         free(snapshot->parent);
         ctr_labels_clear(&snapshot->labels);
-        *snapshot = (CtrSnapshot){};
+        *snapshot = (CtrSnapshot) {};
 }
 
 static int take_mounts(Types__Mount *const *items, size_t count, CtrMounts *ret, Error *error) {
@@ -79,7 +79,7 @@ static int take_mounts(Types__Mount *const *items, size_t count, CtrMounts *ret,
 
         if (read_mounts(items, count, &list_of_mounts) < 0)
                 return error_oom(error);
-        *ret = TAKE(list_of_mounts, (CtrMounts){});
+        *ret = TAKE(list_of_mounts, (CtrMounts) {});
         return 0;
 }
 
@@ -168,7 +168,7 @@ int ctr_snapshot_stat(CtrClient *client, const char *snapshotter, const char *ke
                                  key);
         if (read_snapshot(reply->info, &snapshot) < 0)
                 return error_oom(error);
-        *ret = TAKE(snapshot, (CtrSnapshot){});
+        *ret = TAKE(snapshot, (CtrSnapshot) {});
         return 0;
 }
 
@@ -245,6 +245,6 @@ int ctr_snapshot_usage(CtrClient *client, const char *snapshotter, const char *k
         r = call_unary(client, &usage, &request.base, &reply, error);
         if (r < 0)
                 return r;
-        *ret = (CtrUsage){ .size = reply->size, .inodes = reply->inodes };
+        *ret = (CtrUsage) { .size = reply->size, .inodes = reply->inodes };
         return 0;
 }

@@ -12,7 +12,7 @@ gpr_timespec deadline_in(uint64_t usec) {
 static int stream_start(Stream *stream, StreamOp *op, const grpc_op *ops, size_t count, Error *error) {
         int r;
 
-        *op = (StreamOp){ .pending = true };
+        *op = (StreamOp) { .pending = true };
         r = call_start(&stream->call, ops, count, op, error);
         if (r < 0)
                 op->pending = false;
@@ -46,7 +46,7 @@ bool stream_take_event(grpc_completion_queue *queue, gpr_timespec deadline) {
         if (event.type != GRPC_OP_COMPLETE)
                 return false;
         StreamOp *op = event.tag;
-        *op = (StreamOp){ .done = true, .ok = event.success };
+        *op = (StreamOp) { .done = true, .ok = event.success };
         return true;
 }
 

@@ -127,7 +127,7 @@ int ctr_task_exec(CtrClient *client, const char *container_id, const char *exec_
         Pb__Any any = PB__ANY__INIT;
 
         any.type_url = (char *) PROCESS_TYPE;
-        any.value = (ProtobufCBinaryData){ .data = (uint8_t *) spec, .len = spec_length };
+        any.value = (ProtobufCBinaryData) { .data = (uint8_t *) spec, .len = spec_length };
         request.container_id = (char *) container_id;
         request.exec_id = (char *) exec_id;
         request.spec = &any;
@@ -171,14 +171,14 @@ void ctr_process_clear(CtrProcess *process) {
         free(process->in);
         free(process->out);
         free(process->err);
-        *process = (CtrProcess){};
+        *process = (CtrProcess) {};
 }
 
 void ctr_processes_clear(CtrProcesses *processes) {
         for (size_t i = 0; i < processes->count; i++)
                 ctr_process_clear(&processes->items[i]);
         free(processes->items);
-        *processes = (CtrProcesses){};
+        *processes = (CtrProcesses) {};
 }
 
 static CtrProcessStatus read_status(Tasks__Status status) {
@@ -227,7 +227,7 @@ int ctr_task_get(CtrClient *client, const char *container_id, const char *exec_i
                                  container_id);
         if (read_process(reply->process, &process) < 0)
                 return error_oom(error);
-        *ret = TAKE(process, (CtrProcess){});
+        *ret = TAKE(process, (CtrProcess) {});
         return 0;
 }
 
@@ -246,7 +246,7 @@ int ctr_task_list(CtrClient *client, CtrProcesses *ret, Error *error) {
         for (size_t i = 0; i < reply->n_tasks; i++)
                 if (read_process(reply->tasks[i], &processes.items[processes.count++]) < 0)
                         return error_oom(error);
-        *ret = TAKE(processes, (CtrProcesses){});
+        *ret = TAKE(processes, (CtrProcesses) {});
         return 0;
 }
 
@@ -281,8 +281,8 @@ int ctr_task_close_stdin(CtrClient *client, const char *container_id, const char
 
 static void take_exit(const Tasks__DeleteResponse *reply, CtrExit *ret) {
         if (ret)
-                *ret = (CtrExit){ .status = reply->exit_status,
-                                  .exited_usec = read_timestamp(reply->exited_at) };
+                *ret = (CtrExit) { .status = reply->exit_status,
+                                   .exited_usec = read_timestamp(reply->exited_at) };
 }
 
 int ctr_task_delete(CtrClient *client, const char *container_id, CtrExit *ret, Error *error) {

@@ -55,7 +55,7 @@ void ctr_credentials_clear(CtrCredentials *credentials) {
                 explicit_bzero(credentials->secret, strlen(credentials->secret));
         free(credentials->username);
         free(credentials->secret);
-        *credentials = (CtrCredentials){};
+        *credentials = (CtrCredentials) {};
 }
 
 /* Opens a side stream: containerd says when it knows its id. */
@@ -116,7 +116,7 @@ static void transfer_serve_progress(Transfer *transfer) {
                            NULL) < 0)
                 return;
         transfer->pull->progress(
-                &(CtrProgress){
+                &(CtrProgress) {
                         .event = progress->event,
                         .name = progress->name,
                         .done = progress->progress,
@@ -279,7 +279,8 @@ static bool says_one_of(const Error *error, const char *const *words) {
 static int explain(Error *error, int r) {
         static const char *const refusals[] = { "401 Unauthorized", "403 Forbidden", "authorization failed",
                                                 NULL };
-        static const char *const mismatches[] = { "unexpected commit digest", "failed size validation", NULL };
+        static const char *const mismatches[] = { "unexpected commit digest", "failed size validation",
+                                                  NULL };
 
         if (error->code == ERROR_INTERNAL && says_one_of(error, refusals))
                 return error_recode(error, ERROR_PERMISSION_DENIED);

@@ -31,7 +31,7 @@ int ctr_labels_set(CtrLabels *labels, const char *key, const char *value) {
         CtrLabel *grown = reallocarray(labels->items, labels->count + 1, sizeof(CtrLabel));
         if (!grown)
                 return -ENOMEM;
-        grown[labels->count++] = (CtrLabel){ .key = TAKE_PTR(k), .value = TAKE_PTR(v) };
+        grown[labels->count++] = (CtrLabel) { .key = TAKE_PTR(k), .value = TAKE_PTR(v) };
         labels->items = grown;
         return 0;
 }
@@ -42,7 +42,7 @@ void ctr_labels_clear(CtrLabels *labels) {
                 free(labels->items[i].value);
         }
         free(labels->items);
-        *labels = (CtrLabels){};
+        *labels = (CtrLabels) {};
 }
 
 void ctr_mounts_clear(CtrMounts *mounts) {
@@ -55,19 +55,19 @@ void ctr_mounts_clear(CtrMounts *mounts) {
                 strv_free(mount->options);
         }
         free(mounts->items);
-        *mounts = (CtrMounts){};
+        *mounts = (CtrMounts) {};
 }
 
 void ctr_descriptor_clear(CtrDescriptor *descriptor) {
         free(descriptor->media_type);
         free(descriptor->digest);
         ctr_labels_clear(&descriptor->annotations);
-        *descriptor = (CtrDescriptor){};
+        *descriptor = (CtrDescriptor) {};
 }
 
 void ctr_runc_options_clear(CtrRuncOptions *options) {
         free(options->binary_name);
         free(options->root);
         free(options->shim_cgroup);
-        *options = (CtrRuncOptions){};
+        *options = (CtrRuncOptions) {};
 }

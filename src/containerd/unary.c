@@ -27,7 +27,7 @@ int unary_start(Unary *unary, CtrClient *client, const Method *method, grpc_slic
                 void (*over)(Unary *unary), Error *error) {
         int r;
 
-        *unary = (Unary){
+        *unary = (Unary) {
                 .messages = { .unary = unary }, .status = { .unary = unary }, .left = 2, .over = over
         };
         r = call_begin(&unary->call, client, method, client->pump, error);
@@ -112,7 +112,7 @@ void unary_end(Unary *unary) {
                 grpc_byte_buffer_destroy(unary->sent);
         if (unary->reply)
                 grpc_byte_buffer_destroy(unary->reply);
-        *unary = (Unary){};
+        *unary = (Unary) {};
 }
 
 typedef struct Waiter {

@@ -17,7 +17,7 @@ static const Method version = {
 void ctr_version_clear(CtrVersion *v) {
         free(v->version);
         free(v->revision);
-        *v = (CtrVersion){};
+        *v = (CtrVersion) {};
 }
 
 /* One number of at most this, with what stands behind it. */
@@ -64,7 +64,7 @@ int ctr_version_get(CtrClient *client, CtrVersion *ret, Error *error) {
         if (!v.version || !v.revision)
                 return error_oom(error);
         (void) ctr_version_parse(v.version, &v.major, &v.minor);
-        *ret = TAKE(v, (CtrVersion){});
+        *ret = TAKE(v, (CtrVersion) {});
         return 0;
 }
 

@@ -110,7 +110,7 @@ static void wait_collect(CtrWait *wait) {
                 return;
         }
         if (r >= 0)
-                wait->exit = (CtrExit){
+                wait->exit = (CtrExit) {
                         .status = reply->exit_status,
                         .exited_usec = read_timestamp(reply->exited_at),
                 };

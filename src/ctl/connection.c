@@ -41,7 +41,7 @@ int connection_open(const char *path, Connection *ret, Error *error) {
                 return error_set_errno(error, errno, "socket");
         if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
                 return connect_error(path, errno, error);
-        *ret = (Connection){ .fd = TAKE_FD(fd) };
+        *ret = (Connection) { .fd = TAKE_FD(fd) };
         return 0;
 }
 

@@ -218,7 +218,7 @@ int options_parse(int argc, char *argv[], Options *ret, Error *error) {
         const char *build_option = NULL;
         int r;
 
-        *ret = (Options){};
+        *ret = (Options) {};
         r = make_lists(argc, &options, error);
         if (r >= 0)
                 r = parse_words(argc, argv, &options, &build_option, error);
@@ -229,7 +229,7 @@ int options_parse(int argc, char *argv[], Options *ret, Error *error) {
                 return r;
         }
         *ret = options;
-        options = (Options){};
+        options = (Options) {};
         return 0;
 }
 
@@ -237,7 +237,7 @@ void options_clear(Options *options) {
         free(options->arguments);
         free(options->platforms);
         free(options->entrypoint);
-        *options = (Options){};
+        *options = (Options) {};
 }
 
 char *options_socket(const Options *options) {

@@ -10,7 +10,7 @@ Style style_of(int fd) {
         const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
         bool terminal = isatty(fd) > 0;
 
-        return (Style){
+        return (Style) {
                 .terminal = terminal,
                 .colours = terminal && isempty(no_color) && term && !streq(term, "dumb"),
         };

@@ -12,7 +12,7 @@
 static int set_address(const char *socket_path, struct sockaddr_un *ret) {
         if (strlen(socket_path) >= sizeof(ret->sun_path))
                 return -ENAMETOOLONG;
-        *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
+        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
         strcpy(ret->sun_path, socket_path);
         return 0;
 }
@@ -38,7 +38,7 @@ int journal_open(Journal *ret, const char *socket_path) {
         /* More than others may have is root's to take. */
         if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0)
                 (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        *ret = (Journal){
+        *ret = (Journal) {
                 .fd = fd,
                 .address = address,
                 .patience = JOURNAL_PATIENCE_USEC,

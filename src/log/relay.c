@@ -15,8 +15,7 @@
 /* At a time, so that of the buffers' memory only what long lines need is ever touched. */
 #define READ_BYTES_MAX ((size_t) KIB(8))
 
-#define STRING_PART(string) \
-        { (void *) (string), strlen(string) }
+#define STRING_PART(string) { (void *) (string), strlen(string) }
 
 static const struct {
         const char *field;
@@ -135,7 +134,7 @@ int relay_run(Relay *relay) {
                 bool open = false;
 
                 for (size_t i = 0; i < ELEMENTSOF(polls); i++) {
-                        polls[i] = (struct pollfd){ .fd = relay->inputs[i].fd, .events = POLLIN };
+                        polls[i] = (struct pollfd) { .fd = relay->inputs[i].fd, .events = POLLIN };
                         open = open || polls[i].fd >= 0;
                 }
                 if (!open) {

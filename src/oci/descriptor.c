@@ -106,7 +106,7 @@ int descriptor_parse(json_object *object, Descriptor *ret, Error *error) {
         r = parse_annotations(object, &descriptor, error);
         if (r < 0)
                 return r;
-        *ret = TAKE(descriptor, (Descriptor){});
+        *ret = TAKE(descriptor, (Descriptor) {});
         return 0;
 }
 
@@ -115,7 +115,7 @@ int descriptor_init(Descriptor *ret, const char *media_type, const Digest *diges
 
         if (!copy)
                 return -ENOMEM;
-        *ret = (Descriptor){ .media_type = copy, .digest = *digest, .size = size };
+        *ret = (Descriptor) { .media_type = copy, .digest = *digest, .size = size };
         return 0;
 }
 
@@ -166,7 +166,7 @@ int descriptor_copy(const Descriptor *descriptor, Descriptor *ret) {
             free_and_strdup(&copy.ref_name, descriptor->ref_name) < 0 ||
             free_and_strdup(&copy.image_name, descriptor->image_name) < 0)
                 return -ENOMEM;
-        *ret = TAKE(copy, (Descriptor){});
+        *ret = TAKE(copy, (Descriptor) {});
         return 0;
 }
 
@@ -174,5 +174,5 @@ void descriptor_clear(Descriptor *descriptor) {
         free(descriptor->media_type);
         free(descriptor->ref_name);
         free(descriptor->image_name);
-        *descriptor = (Descriptor){};
+        *descriptor = (Descriptor) {};
 }

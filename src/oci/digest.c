@@ -89,7 +89,7 @@ void digest_chain(const Digest *parent, const Digest *diff_id, Digest *ret) {
 }
 
 void digest_chain_of(const Digest *diff_ids, size_t n, Digest *ret) {
-        *ret = (Digest){};
+        *ret = (Digest) {};
         for (size_t i = 0; i < n; i++)
                 digest_chain(ret, &diff_ids[i], ret);
 }

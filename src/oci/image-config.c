@@ -102,7 +102,7 @@ int image_config_parse(const char *text, size_t length, ImageConfig *ret, Error 
         r = parse_document(&config, error);
         if (r < 0)
                 return error_prefix(error, r, "image config");
-        *ret = TAKE(config, (ImageConfig){});
+        *ret = TAKE(config, (ImageConfig) {});
         return 0;
 }
 
@@ -284,7 +284,7 @@ void image_config_clear(ImageConfig *config) {
         free(config->user);
         free(config->stop_signal);
         free(config->diff_ids);
-        *config = (ImageConfig){};
+        *config = (ImageConfig) {};
 }
 
 char **image_config_args(const ImageConfig *config) {

@@ -110,7 +110,7 @@ static int search_manifest(Search *search, const Descriptor *descriptor, unsigne
         if (r < 0)
                 return error_prefix(error, r, "manifest %s", descriptor->digest.string);
         image_clear(search->found);
-        *search->found = TAKE(image, (Image){});
+        *search->found = TAKE(image, (Image) {});
         search->rank = rank;
         return 0;
 }
@@ -182,7 +182,7 @@ int image_resolve(const Descriptor *top, const Platform *platform, ImageFetch fe
         buffer_clear(&search.offers);
         if (r < 0)
                 return r;
-        *ret = TAKE(found, (Image){});
+        *ret = TAKE(found, (Image) {});
         return 0;
 }
 

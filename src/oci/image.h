@@ -24,8 +24,8 @@ typedef struct Image {
 
 /* Finds the best manifest for the platform, that of descriptors first, else that of configs; manifests
  * without either are taken as fitting. Attestations are passed over. A single manifest must fit as well.
- * ERROR_UNSUPPORTED names the platform and those that there are. Digests, sizes, counts of layers and diff ids
- * are verified. */
+ * ERROR_UNSUPPORTED names the platform and those that there are. Digests, sizes, counts of layers and diff
+ * ids are verified. */
 int image_resolve(const Descriptor *top, const Platform *platform, ImageFetch fetch, void *userdata,
                   Image *ret, Error *error);
 

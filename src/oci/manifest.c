@@ -53,7 +53,7 @@ int image_index_parse(const char *text, size_t length, ImageIndex *ret, Error *e
         r = parse_index(object, &parsed, error);
         if (r < 0)
                 return error_prefix(error, r, "image index");
-        *ret = TAKE(parsed, (ImageIndex){});
+        *ret = TAKE(parsed, (ImageIndex) {});
         return 0;
 }
 
@@ -85,7 +85,7 @@ int image_manifest_parse(const char *text, size_t length, ImageManifest *ret, Er
         r = parse_manifest(object, &manifest, error);
         if (r < 0)
                 return error_prefix(error, r, "image manifest");
-        *ret = TAKE(manifest, (ImageManifest){});
+        *ret = TAKE(manifest, (ImageManifest) {});
         return 0;
 }
 
@@ -112,7 +112,7 @@ int image_manifest_copy(const ImageManifest *manifest, ImageManifest *ret) {
         for (; copy.n_layers < manifest->n_layers; copy.n_layers++)
                 if (descriptor_copy(&manifest->layers[copy.n_layers], &copy.layers[copy.n_layers]) < 0)
                         return -ENOMEM;
-        *ret = TAKE(copy, (ImageManifest){});
+        *ret = TAKE(copy, (ImageManifest) {});
         return 0;
 }
 
@@ -178,12 +178,12 @@ int image_index_write(const ImageIndex *index, Buffer *buffer, Error *error) {
 void image_index_clear(ImageIndex *index) {
         descriptor_clear_many(index->manifests, index->n_manifests);
         free(index->manifests);
-        *index = (ImageIndex){};
+        *index = (ImageIndex) {};
 }
 
 void image_manifest_clear(ImageManifest *manifest) {
         descriptor_clear(&manifest->config);
         descriptor_clear_many(manifest->layers, manifest->n_layers);
         free(manifest->layers);
-        *manifest = (ImageManifest){};
+        *manifest = (ImageManifest) {};
 }

@@ -119,7 +119,7 @@ void platform_host(Platform *ret) {
 
         if (uname(&name) < 0 || platform_from_parts("linux", name.machine, NULL, ret, NULL) < 0)
                 /* Neither happens: uname() fails for bad pointers only. */
-                *ret = (Platform){ .os = "linux" };
+                *ret = (Platform) { .os = "linux" };
 }
 
 bool platform_equal(const Platform *a, const Platform *b) {

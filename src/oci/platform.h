@@ -21,8 +21,8 @@ typedef struct Platform {
 /* "os/arch" or "os/arch/variant". ERROR_INVALID_ARGUMENT. */
 int platform_parse(const char *text, Platform *ret, Error *error);
 
-/* From parts that a document gives; NULL is "". A part that is too long, or not of letters, digits and (but at
- * the front) '.', '_' and '-', is ERROR_INVALID_ARGUMENT. os and architecture may be "", which
+/* From parts that a document gives; NULL is "". A part that is too long, or not of letters, digits and (but
+ * at the front) '.', '_' and '-', is ERROR_INVALID_ARGUMENT. os and architecture may be "", which
  * platform_is_set() tells. */
 int platform_from_parts(const char *os, const char *architecture, const char *variant, Platform *ret,
                         Error *error);

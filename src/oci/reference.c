@@ -212,7 +212,7 @@ int reference_parse(const char *text, Reference *ret, Error *error) {
         int r = parse(text, &reference, error);
         if (r < 0)
                 return error_prefix(error, r, "image reference \"%.*s\"", REFERENCE_PATH_MAX, strempty(text));
-        *ret = TAKE(reference, (Reference){});
+        *ret = TAKE(reference, (Reference) {});
         return 0;
 }
 
@@ -221,5 +221,5 @@ void reference_clear(Reference *reference) {
         free(reference->path);
         free(reference->tag);
         free(reference->canonical);
-        *reference = (Reference){};
+        *reference = (Reference) {};
 }

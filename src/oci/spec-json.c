@@ -24,7 +24,7 @@ static const char *const capabilities[] = {
 
 #define RLIMIT_NOFILE_DEFAULT 1024
 
-#define OPTIONS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define OPTIONS(...) ((const char *const[]) { __VA_ARGS__, NULL })
 static const SpecMount default_mounts[] = {
         { "/proc", "proc", "proc", OPTIONS("nosuid", "noexec", "nodev") },
         { "/dev", "tmpfs", "tmpfs", OPTIONS("nosuid", "strictatime", "mode=755", "size=65536k") },

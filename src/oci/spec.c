@@ -14,8 +14,8 @@ static int check_strings(const char *what, char *const *strings, size_t *size, E
 
                 if (n > SPEC_STRING_MAX)
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                         "%s \"%.32s…\" has %zu bytes, over the limit of %zu", what, *s, n - 1,
-                                         SPEC_STRING_MAX - 1);
+                                         "%s \"%.32s…\" has %zu bytes, over the limit of %zu", what, *s,
+                                         n - 1, SPEC_STRING_MAX - 1);
                 *size += n + sizeof(char *);
         }
         if (*size > SPEC_STRINGS_MAX)

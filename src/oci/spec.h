@@ -12,8 +12,8 @@
 #define SPEC_SIZE_MAX MIB(4)
 #define SPEC_DEPTH_MAX 32
 
-/* What the kernel executes a program with, execve(2): the bytes of one argument or variable (MAX_ARG_STRLEN), and
- * of all with their pointers, below a stack of the usual 8 MiB. */
+/* What the kernel executes a program with, execve(2): the bytes of one argument or variable (MAX_ARG_STRLEN),
+ * and of all with their pointers, below a stack of the usual 8 MiB. */
 #define SPEC_STRING_MAX ((size_t) KIB(128))
 #define SPEC_STRINGS_MAX ((size_t) MIB(2))
 
@@ -49,7 +49,8 @@ typedef struct SpecInputs {
 } SpecInputs;
 
 /* Appends the spec as JSON. ERROR_INVALID_ARGUMENT for inputs that no runtime would take (no args, a relative
- * cwd) and the kernel would not execute (too long). An environment entry without a name or '=' is left out, as runtimes refuse it and images have it. */
+ * cwd) and the kernel would not execute (too long). An environment entry without a name or '=' is left out,
+ * as runtimes refuse it and images have it. */
 int spec_write(const SpecInputs *inputs, Buffer *ret, Error *error);
 
 /* Destinations of the default mounts, NULL-terminated, and that of the resolv.conf bind: the mount points

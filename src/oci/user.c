@@ -28,7 +28,7 @@ static bool piece_equal(Piece a, Piece b) {
 }
 
 static Piece piece_of(const char *s) {
-        return (Piece){ s, strlen(s) };
+        return (Piece) { s, strlen(s) };
 }
 
 /* Cuts the text up to the delimiter off the front of the rest; false when nothing is left. */
@@ -39,17 +39,17 @@ static bool next_piece(Piece *rest, char delimiter, Piece *ret) {
         const char *end = rest->length > 0 ? memchr(rest->data, delimiter, rest->length) : NULL;
         if (!end) {
                 *ret = *rest;
-                *rest = (Piece){};
+                *rest = (Piece) {};
                 return true;
         }
-        *ret = (Piece){ rest->data, (size_t) (end - rest->data) };
-        *rest = (Piece){ end + 1, rest->length - ret->length - 1 };
+        *ret = (Piece) { rest->data, (size_t) (end - rest->data) };
+        *rest = (Piece) { end + 1, rest->length - ret->length - 1 };
         return true;
 }
 
 static Piece piece_strip(Piece piece) {
         while (piece.length > 0 && isspace((unsigned char) piece.data[0]))
-                piece = (Piece){ piece.data + 1, piece.length - 1 };
+                piece = (Piece) { piece.data + 1, piece.length - 1 };
         while (piece.length > 0 && isspace((unsigned char) piece.data[piece.length - 1]))
                 piece.length--;
         return piece;
@@ -252,16 +252,16 @@ int image_user_resolve(const char *user, const char *passwd, size_t passwd_lengt
                                  "the image's /etc/%s is larger than %llu bytes",
                                  passwd_length > USER_FILE_MAX ? "passwd" : "group",
                                  (unsigned long long) USER_FILE_MAX);
-        int r = resolve(strempty(user), (Piece){ passwd, passwd ? passwd_length : 0 },
-                        (Piece){ group, group ? group_length : 0 }, &resolved, error);
+        int r = resolve(strempty(user), (Piece) { passwd, passwd ? passwd_length : 0 },
+                        (Piece) { group, group ? group_length : 0 }, &resolved, error);
         if (r < 0)
                 return error_prefix(error, r, "user \"%.*s\"", USER_NAME_MAX, strempty(user));
-        *ret = TAKE(resolved, (ImageUser){});
+        *ret = TAKE(resolved, (ImageUser) {});
         return 0;
 }
 
 void image_user_clear(ImageUser *user) {
         free(user->groups);
         free(user->home);
-        *user = (ImageUser){};
+        *user = (ImageUser) {};
 }

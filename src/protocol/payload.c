@@ -172,7 +172,7 @@ int payload_decode(Command command, json_object *payload, Member given, Payload 
         if (r < 0)
                 return r;
         *ret = p;
-        p = (Payload){};
+        p = (Payload) {};
         return 0;
 }
 
@@ -189,5 +189,5 @@ void payload_clear(Payload *payload) {
         free(payload->root);
         strv_free(payload->entrypoint);
         strv_free(payload->platforms);
-        *payload = (Payload){};
+        *payload = (Payload) {};
 }

@@ -59,7 +59,7 @@ int step_state_init(StepState *state, const char *workdir, char *const *env) {
                 if (strchr(*env, '=') && env_set(&s.env, *env) < 0)
                         return -ENOMEM;
         *state = s;
-        s = (StepState){};
+        s = (StepState) {};
         return 0;
 }
 
@@ -70,7 +70,7 @@ int step_state_copy(const StepState *state, StepState *ret) {
             free_and_strdup(&s.workdir, state->workdir) < 0)
                 return -ENOMEM;
         *ret = s;
-        s = (StepState){};
+        s = (StepState) {};
         return 0;
 }
 
@@ -78,7 +78,7 @@ void step_state_clear(StepState *state) {
         free(state->shell);
         free(state->workdir);
         strv_free(state->env);
-        *state = (StepState){};
+        *state = (StepState) {};
 }
 
 int step_state_apply(StepState *state, const Step *step) {

@@ -18,10 +18,10 @@ static int read_string(json_object *json, const char *name, char **ret, Error *e
 int path_check(const char *name, const char *s, Error *error) {
         size_t n = s ? strlen(s) : 0;
 
-        return n >= PATH_BYTES_MAX ? error_set(error, ERROR_INVALID_ARGUMENT,
-                                               "\"%s\": %zu bytes are over the limit of %u", name, n,
-                                               PATH_BYTES_MAX - 1)
-                                   : 0;
+        return n >= PATH_BYTES_MAX
+                       ? error_set(error, ERROR_INVALID_ARGUMENT,
+                                   "\"%s\": %zu bytes are over the limit of %u", name, n, PATH_BYTES_MAX - 1)
+                       : 0;
 }
 
 static int read_env(json_object *json, RecipeCount *count, char ***ret, Error *error) {

@@ -24,7 +24,7 @@ bool container_read_exit(const CtrLabels *labels, CtrExit *ret) {
         if (!code_text || !time_text || parse_uint64(code_text, &code) < 0 || code > UINT32_MAX ||
             parse_uint64(time_text, &usec) < 0)
                 return false;
-        *ret = (CtrExit){ .status = (uint32_t) code, .exited_usec = usec };
+        *ret = (CtrExit) { .status = (uint32_t) code, .exited_usec = usec };
         return true;
 }
 
@@ -49,7 +49,8 @@ static int write_labels(Runtime *runtime, const CtrContainer *container, const C
                 r = ctr_labels_set(&labels, LABEL_EXIT_TIME, usec);
         if (r < 0)
                 return error_oom(error);
-        return ctr_container_update(runtime->client, &(CtrContainer){ .id = container->id, .labels = labels },
+        return ctr_container_update(runtime->client,
+                                    &(CtrContainer) { .id = container->id, .labels = labels },
                                     CTR_CONTAINER_LABELS, error);
 }
 

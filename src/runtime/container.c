@@ -101,7 +101,7 @@ int container_start_task(Runtime *runtime, const CtrContainer *container, Error 
         r = snapshot_mounts(runtime, container->snapshot_key, &mounts, error);
         if (r < 0)
                 return r;
-        r = task_start(runtime, container->id, &mounts, &(CtrStdio){ .out = logger, .err = logger }, error);
+        r = task_start(runtime, container->id, &mounts, &(CtrStdio) { .out = logger, .err = logger }, error);
         if (r >= 0)
                 describe_scope(runtime, container);
         return r;
@@ -130,7 +130,7 @@ static int write_spec(Runtime *runtime, const char *id, const char *image_name, 
         if (r < 0)
                 return error_prefix(error, r, "image \"%s\"", image_name);
         return container_spec_write(runtime,
-                                    &(ContainerSpec){
+                                    &(ContainerSpec) {
                                             .id = id,
                                             .slice = slice,
                                             .args = args,
@@ -178,7 +178,7 @@ static int prepare_container(Runtime *runtime, const char *image_name, const cha
             free_and_strdup(&container.snapshot_key, snapshot_key) < 0)
                 return error_oom(error);
         *ret = container;
-        container = (CtrContainer){};
+        container = (CtrContainer) {};
         return 0;
 }
 
@@ -334,7 +334,7 @@ int container_exec(Runtime *runtime, const char *id, char *const *command, const
                 return r;
         if (state != TASK_RUNNING)
                 return error_set(error, ERROR_NOT_RUNNING, "no running task found: task %s not found", id);
-        r = spec_write_exec(container.spec, container.spec_length, &(SpecExec){ .args = command }, &process,
+        r = spec_write_exec(container.spec, container.spec_length, &(SpecExec) { .args = command }, &process,
                             error);
         if (r < 0)
                 return r;

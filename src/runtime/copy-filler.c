@@ -78,7 +78,7 @@ static int start(Copy *copy, Error *error) {
                 return error_oom(error);
 
         copy->filler = filler;
-        filler->copy = (Copy){
+        filler->copy = (Copy) {
                 .source = copy->source,
                 .destination = copy->destination,
                 .statistics = &filler->statistics,

@@ -177,7 +177,7 @@ const char *copy_links_find(const CopyLinks *links, CopyInode source, CopyInode 
 int copy_links_add(CopyLinks *links, CopyInode source, CopyInode copy, const char *path);
 
 static inline CopyInode copy_inode(const struct stat *st) {
-        return (CopyInode){ .device = st->st_dev, .inode = st->st_ino };
+        return (CopyInode) { .device = st->st_dev, .inode = st->st_ino };
 }
 
 static inline bool copy_inode_equal(CopyInode a, CopyInode b) {

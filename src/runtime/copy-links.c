@@ -76,6 +76,6 @@ int copy_links_add(CopyLinks *links, CopyInode source, CopyInode copy, const cha
         if (!slot->path)
                 links->n_used++;
         free(slot->path);
-        *slot = (Link){ .source = source, .copy = copy, .path = duplicate };
+        *slot = (Link) { .source = source, .copy = copy, .path = duplicate };
         return 0;
 }

@@ -59,7 +59,7 @@ static int push(Copy *copy, char *path, bool created, Error *error) {
                 copy->pending = more;
                 copy->n_allocated = n;
         }
-        copy->pending[copy->n_pending++] = (CopyPending){ .path = TAKE_PTR(owned), .created = created };
+        copy->pending[copy->n_pending++] = (CopyPending) { .path = TAKE_PTR(owned), .created = created };
         return 0;
 }
 
@@ -119,7 +119,7 @@ static int list_batch(CopyStep *step) {
                         return -E2BIG;
 
                 CopyEntry *entry = &batch->entries[batch->n++];
-                *entry = (CopyEntry){ .type = de->d_type, .fd = -EBADF, .out = -EBADF };
+                *entry = (CopyEntry) { .type = de->d_type, .fd = -EBADF, .out = -EBADF };
                 strcpy(entry->name, de->d_name);
                 if (entry->type != DT_DIR)
                         copy_entry_open(dirfd(step->source), entry);
@@ -259,7 +259,7 @@ static int walk_directory(Copy *copy, CopyPending *pending, Error *error) {
         _cleanup_(step_done) CopyStep step = { .copy = copy, .pending = *pending, .dest_fd = -EBADF };
         int r;
 
-        *pending = (CopyPending){};
+        *pending = (CopyPending) {};
         copy->pending_bytes -= strlen(step.pending.path) + 1;
         step.source_path = copy_join(copy->name, step.pending.path);
         step.dest_path = copy_join(copy->destination->path, step.pending.path);

@@ -49,7 +49,7 @@ static int open_single(Copy *copy, const struct stat *st, CopyEntry *entry, Erro
         if (S_ISSOCK(st->st_mode))
                 return error_set(error, ERROR_UNSUPPORTED, "copy %s: is a socket", copy->name);
 
-        *entry = (CopyEntry){
+        *entry = (CopyEntry) {
                 .source_name = copy->name, .type = IFTODT(st->st_mode), .st = *st, .fd = -EBADF, .out = -EBADF
         };
         memcpy(entry->name, name, n);

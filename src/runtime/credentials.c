@@ -116,7 +116,7 @@ int credentials_find_in(const char *text, size_t length, const char *host, CtrCr
         if (r <= 0)
                 return r;
         *ret = found;
-        found = (CtrCredentials){};
+        found = (CtrCredentials) {};
         return 1;
 }
 

@@ -79,7 +79,9 @@ int identity_init(Identity *ret, uid_t uid, gid_t gid, const gid_t *groups, size
                 return error_oom(error);
         if (n_groups > 0)
                 memcpy(copy, groups, n_groups * sizeof(gid_t));
-        *ret = (Identity){ .uid = uid, .gid = gid, .groups = copy, .n_groups = n_groups, .root_fd = root_fd };
+        *ret = (Identity) {
+                .uid = uid, .gid = gid, .groups = copy, .n_groups = n_groups, .root_fd = root_fd
+        };
         return 0;
 }
 
@@ -183,7 +185,7 @@ void identity_leave(IdentityTurn *turn) {
             thread_capset(turn->capabilities) < 0)
                 abort();
         free(turn->groups);
-        *turn = (IdentityTurn){};
+        *turn = (IdentityTurn) {};
         errno = saved_errno;
 }
 

@@ -35,8 +35,7 @@ typedef struct Identity {
         int root_fd; /* the client's root directory, owned */
 } Identity;
 
-#define IDENTITY_NULL \
-        { .uid = (uid_t) -1, .gid = (gid_t) -1, .root_fd = -EBADF }
+#define IDENTITY_NULL { .uid = (uid_t) - 1, .gid = (gid_t) - 1, .root_fd = -EBADF }
 
 /* Takes root_fd over on success; copies the groups. ERROR_INVALID_ARGUMENT for what is no identity: an id of
  * -1, a root_fd that is no directory. *ret is cleared by identity_clear(). */

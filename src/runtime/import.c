@@ -106,7 +106,7 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
                         r = ctr_writer_truncate(writer, error);
                 if (r >= 0)
                         r = archive_reader_read(importer->reader, blob,
-                                                &(Sink){ .write = write_to_store, .userdata = writer },
+                                                &(Sink) { .write = write_to_store, .userdata = writer },
                                                 error);
         }
         if (r >= 0)
@@ -249,12 +249,12 @@ int image_import(Runtime *runtime, int fd, const Platform *platform, Import *ret
         if (r < 0)
                 return r;
         *ret = import;
-        import = (Import){};
+        import = (Import) {};
         return 0;
 }
 
 void import_clear(Import *import) {
         descriptor_clear(&import->target);
         image_clear(&import->image);
-        *import = (Import){};
+        *import = (Import) {};
 }

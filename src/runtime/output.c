@@ -85,7 +85,7 @@ int output_open(const Identity *identity, int dir_fd, const char *directory, con
         _cleanup_(output_freep) Output *output = new0(Output, 1);
         if (!output)
                 return error_oom(error);
-        *output = (Output){ .identity = identity, .dir_fd = -EBADF, .fd = -EBADF };
+        *output = (Output) { .identity = identity, .dir_fd = -EBADF, .fd = -EBADF };
         output->name = strdup(name);
         output->path = format_string("%s/%s", directory, name);
         if (!output->name || !output->path)

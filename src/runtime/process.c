@@ -68,7 +68,7 @@ static int delete_in_background(const Process *p) {
 
         if (!deletion)
                 return -ENOMEM;
-        *deletion = (Deletion){
+        *deletion = (Deletion) {
                 .client = p->runtime->client,
                 .container_id = strdup(p->container_id),
                 .id = strdup(p->id),

@@ -22,7 +22,8 @@ const char *stream_to_string(Stream stream) _const_;
 typedef int (*ProcessOutput)(void *userdata, Stream stream, const char *data, size_t n, Error *error);
 
 /* How long, after a process has ended, its output is still read while something that it left behind keeps it
- * open, in microseconds from the last byte. More than the process itself can have left to be read is not read. */
+ * open, in microseconds from the last byte. More than the process itself can have left to be read is not
+ * read. */
 #define PROCESS_DRAIN_USEC UINT64_C(100000)
 
 /* How long a started process's stdin may take to be opened by the shim, in microseconds. */

@@ -30,7 +30,7 @@ static int use_local(Runtime *runtime, const char *name, const Platform *platfor
                 return r;
         }
         *ret = image;
-        image = (Image){};
+        image = (Image) {};
         return 1;
 }
 

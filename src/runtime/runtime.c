@@ -84,8 +84,8 @@ int runtime_ready(Runtime *runtime, Error *error) {
 }
 
 CtrRuncOptions runtime_runc_options(const Runtime *runtime) {
-        return (CtrRuncOptions){ .binary_name = runtime->oci_runtime,
-                                 .systemd_cgroup = runtime->systemd_cgroup };
+        return (CtrRuncOptions) { .binary_name = runtime->oci_runtime,
+                                  .systemd_cgroup = runtime->systemd_cgroup };
 }
 
 /* What the cgroups of an instance begin with. NULL without memory. */
@@ -153,7 +153,7 @@ int runtime_labels(const Runtime *runtime, bool temporary, CtrLabels *ret, Error
             (temporary && ctr_labels_set(&labels, LABEL_OWNER, runtime->owner) < 0))
                 return error_oom(error);
         *ret = labels;
-        labels = (CtrLabels){};
+        labels = (CtrLabels) {};
         return 0;
 }
 

@@ -11,8 +11,8 @@
 
 static int new_call(sd_bus *bus, const char *method, sd_bus_message **ret) {
         return sd_bus_message_new_method_call(bus, ret, "org.freedesktop.systemd1",
-                                              "/org/freedesktop/systemd1",
-                                              "org.freedesktop.systemd1.Manager", method);
+                                              "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
+                                              method);
 }
 
 /* The answer is waited for: systemd drops a call whose sender has left the bus. */

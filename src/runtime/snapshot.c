@@ -11,7 +11,7 @@ static RootfsMount *to_rootfs(const CtrMounts *mounts) {
         RootfsMount *array = new0(RootfsMount, mounts->count + 1);
 
         for (size_t i = 0; array && i < mounts->count; i++)
-                array[i] = (RootfsMount){
+                array[i] = (RootfsMount) {
                         .type = mounts->items[i].type,
                         .source = mounts->items[i].source,
                         .options = (const char *const *) mounts->items[i].options,
@@ -19,8 +19,8 @@ static RootfsMount *to_rootfs(const CtrMounts *mounts) {
         return array;
 }
 
-int snapshot_prepare(Runtime *runtime, const char *key, const Digest *parent, bool temporary,
-                     CtrMounts *ret, Error *error) {
+int snapshot_prepare(Runtime *runtime, const char *key, const Digest *parent, bool temporary, CtrMounts *ret,
+                     Error *error) {
         _cleanup_(ctr_labels_clear) CtrLabels labels = {};
         int r;
 

@@ -9,8 +9,8 @@
 
 /* A writable snapshot on a committed one (none: on nothing), ours by its labels. -EEXIST where the key is
  * taken. */
-int snapshot_prepare(Runtime *runtime, const char *key, const Digest *parent, bool temporary,
-                     CtrMounts *ret, Error *error);
+int snapshot_prepare(Runtime *runtime, const char *key, const Digest *parent, bool temporary, CtrMounts *ret,
+                     Error *error);
 
 /* Its mounts, once it is there. */
 int snapshot_mounts(Runtime *runtime, const char *key, CtrMounts *ret, Error *error);

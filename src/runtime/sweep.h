@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Removing what processes left that died: build containers with their tasks, snapshots, leases, FIFOs, scopes.
- * Only what has this instance's label and that of a process which is no more is touched: never a service
- * container, another instance's work, or what is under way now. */
+/* Removing what processes left that died: build containers with their tasks, snapshots, leases, FIFOs,
+ * scopes. Only what has this instance's label and that of a process which is no more is touched: never a
+ * service container, another instance's work, or what is under way now. */
 
 #include "runtime/runtime.h"
 

@@ -129,7 +129,7 @@ static int get_task(Watch *w, const char *id, CtrProcess *ret, Error *error) {
         if (r >= 0)
                 return ret->status == CTR_PROCESS_UNKNOWN ? look_again(w, id, error) : 0;
         if (r == -ENOENT) {
-                *ret = (CtrProcess){ .status = CTR_PROCESS_CREATED };
+                *ret = (CtrProcess) { .status = CTR_PROCESS_CREATED };
                 return 0;
         }
         if (e.code == ERROR_UNAVAILABLE || e.code == ERROR_CANCELLED) {
@@ -137,7 +137,7 @@ static int get_task(Watch *w, const char *id, CtrProcess *ret, Error *error) {
                 return r;
         }
         log_debug("Cannot tell how the task of container %s is: %s", id, error_message(&e));
-        *ret = (CtrProcess){ .status = CTR_PROCESS_UNKNOWN };
+        *ret = (CtrProcess) { .status = CTR_PROCESS_UNKNOWN };
         return look_again(w, id, error);
 }
 
@@ -270,7 +270,7 @@ static int subscribe(Watch *w, CtrEvents **ret, Error *error) {
 
         if (!filter)
                 return error_oom(error);
-        r = ctr_events_subscribe(w->runtime->client, (char *[]){ filter, NULL }, &events, error);
+        r = ctr_events_subscribe(w->runtime->client, (char *[]) { filter, NULL }, &events, error);
         if (r >= 0)
                 r = ctr_events_settle(events, error);
         if (r >= 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* SIGINT is what the broker cancels a command with: a SIGTERM of its own would be lost in the one that systemd
- * sends to everybody. A thread waits for both, so that they are taken at any moment and never in the middle of
- * a call that is not made for signals. */
+/* SIGINT is what the broker cancels a command with: a SIGTERM of its own would be lost in the one that
+ * systemd sends to everybody. A thread waits for both, so that they are taken at any moment and never in the
+ * middle of a call that is not made for signals. */
 
 #include "archive/sink.h"
 #include "containerd/client.h"

@@ -155,7 +155,7 @@ int channel_receive(int fd, ChannelRequest *ret, Error *error) {
 
         r = receive_line(fd, &line, fds, &request.n_fds);
         for (size_t i = 0; i < request.n_fds; i++)
-                request.fds[i] = (ChannelFd){ .fd = fds[i] };
+                request.fds[i] = (ChannelFd) { .fd = fds[i] };
         if (r < 0)
                 return error_set_errno(error, r, "receive a request");
         if (r == 0)
@@ -163,7 +163,7 @@ int channel_receive(int fd, ChannelRequest *ret, Error *error) {
         if (decode_header(&line, &request, error) < 0)
                 return -EBADMSG;
         *ret = request;
-        request = (ChannelRequest){};
+        request = (ChannelRequest) {};
         return 1;
 }
 
@@ -184,13 +184,13 @@ int channel_read_plain(int fd, ChannelRequest *ret, Error *error) {
         int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (root < 0)
                 return error_set_errno(error, errno, "open /");
-        request.fds[request.n_fds++] = (ChannelFd){ .name = strdup("root"), .fd = root };
+        request.fds[request.n_fds++] = (ChannelFd) { .name = strdup("root"), .fd = root };
 
         int r = read_request(fd, &request, error);
         if (r < 0)
                 return r;
         *ret = request;
-        request = (ChannelRequest){};
+        request = (ChannelRequest) {};
         return 1;
 }
 
@@ -202,7 +202,7 @@ void channel_request_clear(ChannelRequest *request) {
                 free(request->fds[i].name);
                 safe_close(request->fds[i].fd);
         }
-        *request = (ChannelRequest){};
+        *request = (ChannelRequest) {};
 }
 
 int channel_request_fd(const ChannelRequest *request, const char *name) {

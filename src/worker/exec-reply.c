@@ -57,7 +57,8 @@ static int write_bytes(const char *data, size_t n, Buffer *line) {
 }
 
 static int send_stream(const Buffer *stream, bool bytes, Buffer *line, int fd) {
-        int (*const write)(const char *data, size_t n, Buffer *line) = bytes ? write_bytes : json_write_string;
+        int (*const write)(const char *data, size_t n, Buffer *line) =
+                bytes ? write_bytes : json_write_string;
         int r = 0;
 
         for (size_t at = 0, n; at < stream->length && r >= 0; at += n) {

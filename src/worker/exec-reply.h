@@ -16,8 +16,8 @@ typedef struct ExecReply {
 /* A ProcessOutput, with the ExecReply as userdata. */
 int exec_reply_take(void *userdata, Stream stream, const char *data, size_t n, Error *error);
 
-/* Sends the whole line. The output becomes text, where what is no UTF-8 is lost, or with `bytes` a character of
- * U+0000 to U+00FF for each byte. What fails here can no longer be told to the client. */
+/* Sends the whole line. The output becomes text, where what is no UTF-8 is lost, or with `bytes` a character
+ * of U+0000 to U+00FF for each byte. What fails here can no longer be told to the client. */
 int exec_reply_send(const ExecReply *reply, int exit_code, bool bytes, int fd, Error *error);
 
 void exec_reply_clear(ExecReply *reply);

@@ -89,7 +89,7 @@ static void on_bytes(void *userdata, const BuildPlace *place, uint64_t bytes) {
 }
 
 void progress_start(Progress *progress, Work *work) {
-        *progress = (Progress){
+        *progress = (Progress) {
                 .observer = { .step = on_step, .line = on_line, .bytes = on_bytes, .userdata = progress },
                 .work = work,
                 .wanted = work->request->request.payload.progress,

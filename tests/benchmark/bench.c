@@ -243,5 +243,5 @@ void bench_clear(Bench *bench) {
         if (bench->directory)
                 (void) nftw(bench->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
         free(bench->directory);
-        *bench = (Bench){};
+        *bench = (Bench) {};
 }

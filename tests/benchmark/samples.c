@@ -16,7 +16,7 @@ int samples_add(Samples *samples, double value) {
 
 void samples_clear(Samples *samples) {
         free(samples->values);
-        *samples = (Samples){};
+        *samples = (Samples) {};
 }
 
 static int compare(const void *a, const void *b) {
@@ -29,10 +29,10 @@ Summary samples_summary(Samples *samples) {
         const size_t n = samples->length;
 
         if (n == 0)
-                return (Summary){};
+                return (Summary) {};
         qsort(samples->values, n, sizeof(double), compare);
         const double low = samples->values[(n - 1) / 2], high = samples->values[n / 2];
-        return (Summary){
+        return (Summary) {
                 .n = n,
                 .min = samples->values[0],
                 .median = (low + high) / 2,

@@ -179,7 +179,7 @@ static void take_connection(Fake *fake) {
                 (void) send(fd, garbage, sizeof(garbage) - 1, MSG_NOSIGNAL);
         for (size_t i = 0; i < CONNECTIONS_MAX && fake->kind != FAKE_CLOSING; i++)
                 if (fake->connections[i].fd < 0) {
-                        fake->connections[i] = (Connection){
+                        fake->connections[i] = (Connection) {
                                 .fd = fd,
                                 .window = WINDOW_DEFAULT,
                                 .initial_window = WINDOW_DEFAULT,
@@ -215,7 +215,7 @@ static void *run(void *userdata) {
                 };
 
                 for (size_t i = 0; i < CONNECTIONS_MAX; i++)
-                        fds[i + 2] = (struct pollfd){ .fd = fake->connections[i].fd, .events = POLLIN };
+                        fds[i + 2] = (struct pollfd) { .fd = fake->connections[i].fd, .events = POLLIN };
                 if (poll(fds, ELEMENTSOF(fds), -1) < 0)
                         continue;
                 if (fds[0].revents)

@@ -149,7 +149,7 @@ static void restart(int signal) {
         container_make(client, "survivor", SLEEP, NULL);
         ASSERT_SUCCESS(ctr_task_start(client, "survivor", NULL, NULL, e));
         ASSERT_SUCCESS(ctr_task_wait_begin(client, "survivor", NULL, &wait, e));
-        ASSERT_SUCCESS(ctr_events_subscribe(client, (char *[]){ (char *) "topic==\"/images/create\"", NULL },
+        ASSERT_SUCCESS(ctr_events_subscribe(client, (char *[]) { (char *) "topic==\"/images/create\"", NULL },
                                             &events, e));
         fixture_stop(signal);
         const uint64_t began = now_usec(CLOCK_MONOTONIC);

@@ -293,13 +293,13 @@ TEST(walk) {
         ASSERT_EQ(ctr_content_write(client, HELLO, "hello", 5, &labels, NULL), 0);
         ctr_labels_clear(&labels);
         ASSERT_SUCCESS(ctr_content_walk(client, NULL, look_for_hello, &n, e));
-        ASSERT_SUCCESS(ctr_content_walk(client, (char *[]){ (char *) "labels.\"a.b/c\"==yes", NULL },
+        ASSERT_SUCCESS(ctr_content_walk(client, (char *[]) { (char *) "labels.\"a.b/c\"==yes", NULL },
                                         look_for_hello, &n, e));
         ASSERT_EQ(n, 2);
-        ASSERT_SUCCESS(ctr_content_walk(client, (char *[]){ (char *) "labels.\"a.b/c\"==no", NULL },
+        ASSERT_SUCCESS(ctr_content_walk(client, (char *[]) { (char *) "labels.\"a.b/c\"==no", NULL },
                                         look_for_hello, &n, e));
         ASSERT_EQ(n, 2);
-        ASSERT_ERROR(ctr_content_walk(client, (char *[]){ (char *) "]", NULL }, look_for_hello, &n, e),
+        ASSERT_ERROR(ctr_content_walk(client, (char *[]) { (char *) "]", NULL }, look_for_hello, &n, e),
                      EINVAL, "");
         ASSERT_SUCCESS(ctr_content_delete(client, HELLO, e));
 }

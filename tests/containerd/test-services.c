@@ -101,7 +101,7 @@ TEST(images) {
         CtrImages images = {};
 
         ASSERT_ERROR(ctr_image_get(client, image.name, &got, e), ENOENT, "acme/hello:1.0.0");
-        image.target = (CtrDescriptor){
+        image.target = (CtrDescriptor) {
                 .media_type = (char *) "application/vnd.oci.image.manifest.v1+json",
                 .digest = (char *) HELLO,
                 .size = 5,
@@ -122,7 +122,7 @@ TEST(images) {
         ASSERT_EQ(ctr_labels_set(&image.labels, "two", "2"), 0);
         ASSERT_SUCCESS(ctr_image_put(client, &image, e));
         ASSERT_SUCCESS(
-                ctr_image_list(client, (char *[]){ (char *) "name==acme/hello:1.0.0", NULL }, &images, e));
+                ctr_image_list(client, (char *[]) { (char *) "name==acme/hello:1.0.0", NULL }, &images, e));
         ASSERT_EQ(images.count, 1);
         ASSERT_STREQ(images.items[0].target.digest, EMPTY);
         ASSERT_NULL(ctr_labels_get(&images.items[0].labels, "one"));
@@ -214,7 +214,8 @@ TEST(lease_keeps_what_is_made_under_it) {
         ASSERT_EQ(ctr_labels_set(&labels, "whose", "mine"), 0);
         ASSERT_SUCCESS(ctr_lease_create(client, "keep", 3600 * USEC_PER_SEC, &labels, e));
         ASSERT_ERROR(ctr_lease_create(client, "keep", USEC_INFINITY, NULL, e), EEXIST, "keep");
-        ASSERT_SUCCESS(ctr_lease_list(client, (char *[]){ (char *) "labels.whose==mine", NULL }, &leases, e));
+        ASSERT_SUCCESS(
+                ctr_lease_list(client, (char *[]) { (char *) "labels.whose==mine", NULL }, &leases, e));
         ASSERT_EQ(leases.count, 1);
         ASSERT_STREQ(leases.items[0].id, "keep");
         ASSERT_NOT_NULL(ctr_labels_get(&leases.items[0].labels, CTR_LABEL_EXPIRE));
@@ -271,7 +272,7 @@ TEST(containers) {
         ctr_container_clear(&got);
 
         ASSERT_SUCCESS(ctr_container_list(
-                client, (char *[]){ (char *) "labels.\"xyz.cruciblehq.cruxd.build\"==7", NULL }, &list, e));
+                client, (char *[]) { (char *) "labels.\"xyz.cruciblehq.cruxd.build\"==7", NULL }, &list, e));
         ASSERT_EQ(list.count, 1);
         ASSERT_STREQ(list.items[0].id, "hello-1");
         ctr_containers_clear(&list);

@@ -122,10 +122,10 @@ TEST(task_that_cannot_start) {
         Error error = {};
 
         /* Where it fails, in create or in start, is the runtime's affair. */
-        container_make(client, "bad", "[\"/bin/sh\"]", &(CtrRuncOptions){ .binary_name = (char *) "runc" });
+        container_make(client, "bad", "[\"/bin/sh\"]", &(CtrRuncOptions) { .binary_name = (char *) "runc" });
         container_remove(client, "bad");
         CtrMounts mounts = { .count = 1,
-                             .items = &(CtrMount){ .type = (char *) "nosuchfs", .source = (char *) "x" } };
+                             .items = &(CtrMount) { .type = (char *) "nosuchfs", .source = (char *) "x" } };
         CtrContainer container = {
                 .id = (char *) "mount",
                 .runtime = (char *) CTR_RUNTIME_RUNC,
@@ -154,7 +154,7 @@ TEST(crun) {
 
         if (access("/usr/bin/crun", X_OK) < 0)
                 test_skip("crun is not installed");
-        container_make(client, "crun", SLEEP, &(CtrRuncOptions){ .binary_name = (char *) "crun" });
+        container_make(client, "crun", SLEEP, &(CtrRuncOptions) { .binary_name = (char *) "crun" });
         ASSERT_SUCCESS(ctr_task_start(client, "crun", NULL, NULL, e));
         const uint64_t began = now_usec(CLOCK_MONOTONIC);
         for (unsigned i = 0; i < 20; i++)
@@ -213,7 +213,7 @@ TEST(events) {
 
         /* A filter that cannot be read is told when events are asked for. */
         Error error = {};
-        ASSERT_SUCCESS(ctr_events_subscribe(client, (char *[]){ (char *) "]", NULL }, &events, e));
+        ASSERT_SUCCESS(ctr_events_subscribe(client, (char *[]) { (char *) "]", NULL }, &events, e));
         ASSERT_LT(ctr_events_next(events, 10 * USEC_PER_SEC, &event, &error), 0);
         ASSERT_CONTAINS(error_message(&error), "filter");
         ASSERT_LT(ctr_events_next(events, 10 * USEC_PER_SEC, &event, &error), 0);

@@ -139,7 +139,7 @@ static const CtrPlatform platform = {
 
 static CtrPull pull_of(const char *name, Seen *seen) {
         seen->thread = pthread_self();
-        return (CtrPull){
+        return (CtrPull) {
                 .reference = name,
                 .platforms = &platform,
                 .platform_count = 1,
@@ -204,11 +204,11 @@ TEST(pull_that_fails) {
         ASSERT_ERROR(ctr_pull(client, &pull, e), ENOENT, "acme/missing:1");
 
         pull = pull_of(reference, &seen);
-        seen = (Seen){ .password = "wrong", .thread = pthread_self() };
+        seen = (Seen) { .password = "wrong", .thread = pthread_self() };
         ASSERT_ERROR(ctr_pull(client, &pull, e), EACCES, "401 Unauthorized");
-        seen = (Seen){ .password = "", .thread = pthread_self() };
+        seen = (Seen) { .password = "", .thread = pthread_self() };
         ASSERT_ERROR(ctr_pull(client, &pull, e), EACCES, "pull access denied");
-        seen = (Seen){ .thread = pthread_self() };
+        seen = (Seen) { .thread = pthread_self() };
         ASSERT_ERROR(ctr_pull(client, &pull, e), EACCES, "nobody knows the password of localhost");
         ASSERT_EQ(seen.asked, 1);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The demo's program: a service as small as one can be. It says what it does on its standard output, which cruxd takes
- * to the journal, and ends when it is told to. */
+/* The demo's program: a service as small as one can be. It says what it does on its standard output, which
+ * cruxd takes to the journal, and ends when it is told to. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

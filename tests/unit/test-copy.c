@@ -57,7 +57,7 @@ static int copy_with(World *w, const char *from, const char *to, CopyProgress pr
         mode_t before = umask(077);
 
         error_clear(&w->error);
-        w->statistics = (CopyStatistics){};
+        w->statistics = (CopyStatistics) {};
         int r = copy_tree(&source, &destination, progress, userdata, &w->statistics, &w->error);
         umask(before);
         ASSERT_TRUE(r < 0 ? error_is_set(&w->error) : !error_is_set(&w->error));
@@ -674,7 +674,7 @@ TEST(a_directory_is_not_copied_into_itself) {
         /* Where the destination is written to, when it is seen by another inode. */
         _cleanup_free_ char *upper = format_string("%s/src/a/upper", scratch_path(w.host));
         put_directory(w.host, "src/a/upper", 0755);
-        destination = (CopyDestination){ .root_fd = w.image, .path = "/x", .upper = upper };
+        destination = (CopyDestination) { .root_fd = w.image, .path = "/x", .upper = upper };
         ASSERT_EQ(copy_tree(&source, &destination, NULL, NULL, NULL, &error), -EINVAL);
         ASSERT_STREQ(error.message, "copy a to /x: a/upper is in what it would be copied to");
 }
@@ -758,7 +758,7 @@ TEST(a_copy_can_be_cancelled) {
                 snprintf(name, sizeof(name), "many/%u", i);
                 put_file(fd, name, "x", 0644);
         }
-        limit = (Limit){ .bytes = UINT64_MAX, .entries = 10 };
+        limit = (Limit) { .bytes = UINT64_MAX, .entries = 10 };
         ASSERT_EQ(copy_with(&w, "many", "/y", stop_at_limit, &limit), -ECANCELED);
         ASSERT_EQ(w.statistics.entries, 10);
 }

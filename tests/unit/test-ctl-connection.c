@@ -19,7 +19,7 @@ static Connection connection_saying(const char *text) {
 
         ASSERT_OK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair));
         ASSERT_OK(write_all(pair[1], text, strlen(text)));
-        return (Connection){ .fd = TAKE_FD(pair[0]) };
+        return (Connection) { .fd = TAKE_FD(pair[0]) };
 }
 
 static void expect_line(Connection *connection, const char *expected) {

@@ -119,11 +119,12 @@ static void check_log(const Options *options, const char *expected) {
 TEST(logs) {
         char *arguments[] = { (char *) "acme/hello", (char *) "-f", (char *) "-n5", NULL };
 
-        check_log(&(Options){ .arguments = arguments, .n_arguments = 3 },
+        check_log(&(Options) { .arguments = arguments, .n_arguments = 3 },
                   "journalctl --unit=cruxd-acme-hello.scope -f -n5");
-        check_log(&(Options){ .arguments = arguments, .n_arguments = 1, .instance = "default", .json = true },
-                  "journalctl --unit=cruxd-acme-hello.scope --output=json");
-        check_log(&(Options){ .arguments = arguments, .n_arguments = 1, .instance = "ci", .quiet = true },
+        check_log(
+                &(Options) { .arguments = arguments, .n_arguments = 1, .instance = "default", .json = true },
+                "journalctl --unit=cruxd-acme-hello.scope --output=json");
+        check_log(&(Options) { .arguments = arguments, .n_arguments = 1, .instance = "ci", .quiet = true },
                   "journalctl --unit=cruxd-ci-acme-hello.scope --quiet");
 }
 
@@ -132,7 +133,7 @@ TEST(a_log_of_no_container) {
         _cleanup_(error_clear) Error error = {};
         char **command = NULL;
 
-        ASSERT_EQ(log_command_new(&(Options){ .arguments = arguments, .n_arguments = 1 }, &command, &error),
+        ASSERT_EQ(log_command_new(&(Options) { .arguments = arguments, .n_arguments = 1 }, &command, &error),
                   -EINVAL);
         ASSERT_CONTAINS(error_message(&error), "../x");
 }

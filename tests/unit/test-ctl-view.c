@@ -23,7 +23,7 @@ static void check(const char *const *payloads, Style style, const char *expected
         ASSERT_STREQ(text.data, expected);
 }
 
-#define VIEW(style, expected, ...) check((const char *const[]){ __VA_ARGS__, NULL }, style, expected)
+#define VIEW(style, expected, ...) check((const char *const[]) { __VA_ARGS__, NULL }, style, expected)
 
 #define PLACE "\"job\":\"1\",\"platform\":\"linux/amd64\",\"stage\":\"make\",\"of\":2,"
 

@@ -269,7 +269,7 @@ static int tar_of(const char *const *pairs, int filter) {
         return fd;
 }
 
-#define TAR(...) tar_of((const char *const[]){ __VA_ARGS__, NULL }, ARCHIVE_FILTER_NONE)
+#define TAR(...) tar_of((const char *const[]) { __VA_ARGS__, NULL }, ARCHIVE_FILTER_NONE)
 
 static void refuse_tar(int fd, ErrorCode code, const char *words) {
         ArchiveReader *reader = NULL;
@@ -563,7 +563,7 @@ TEST(bombs) {
         /* One that is really there, over a small bound. */
         static char zeros[1 << 20];
         memset(zeros, '0', sizeof(zeros) - 1);
-        int fd = tar_of((const char *const[]){ "zeros", zeros, NULL }, ARCHIVE_FILTER_GZIP);
+        int fd = tar_of((const char *const[]) { "zeros", zeros, NULL }, ARCHIVE_FILTER_GZIP);
         options.spool_max = 1000000;
         ASSERT_EQ(archive_reader_new(fd, &options, &reader, &error), -EINVAL);
         ASSERT_CONTAINS(error_message(&error), "unpacks to more than 1000000 bytes");

@@ -69,10 +69,10 @@ TEST(unknown_members_survive) {
         Digest b;
 
         ASSERT_OK(digest_parse(B, &b, NULL));
-        ASSERT_OK(image_config_set_env(&config, (char *[]){ (char *) "X=y", NULL }));
+        ASSERT_OK(image_config_set_env(&config, (char *[]) { (char *) "X=y", NULL }));
         ASSERT_OK(image_config_set_workdir(&config, "/new"));
-        ASSERT_OK(
-                image_config_set_entrypoint(&config, (char *[]){ (char *) "/bin/app", (char *) "-v", NULL }));
+        ASSERT_OK(image_config_set_entrypoint(&config,
+                                              (char *[]) { (char *) "/bin/app", (char *) "-v", NULL }));
         ASSERT_OK(image_config_append_layer(&config, &b, NOW, "cruxd build"));
         ASSERT_STREQ(
                 text_of(&config),
@@ -115,8 +115,8 @@ TEST(other_spellings_are_replaced) {
                 parse("{\"Config\":{\"env\":[\"A=1\"],\"ENV\":[\"A=2\"],\"cmd\":[\"x\"]}}");
 
         ASSERT_STREQ(config.env[0], "A=2");
-        ASSERT_OK(image_config_set_env(&config, (char *[]){ (char *) "A=3", NULL }));
-        ASSERT_OK(image_config_set_entrypoint(&config, (char *[]){ (char *) "e", NULL }));
+        ASSERT_OK(image_config_set_env(&config, (char *[]) { (char *) "A=3", NULL }));
+        ASSERT_OK(image_config_set_entrypoint(&config, (char *[]) { (char *) "e", NULL }));
         ASSERT_STREQ(text_of(&config), "{\"Config\":{\"Env\":[\"A=3\"],\"Entrypoint\":[\"e\"]}}");
 }
 

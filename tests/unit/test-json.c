@@ -87,7 +87,7 @@ TEST(scalars) {
 
 TEST(members_without_regard_to_case) {
         _cleanup_json_ json_object *o = parse("{\"Name\":\"a\",\"NAME\":\"b\",\"x\":1,\"X\":2,\"n\":null,"
-                                                "\"y\":null,\"Y\":3,\"Z\":4,\"zZ\":5,\"ZZ\":null}");
+                                              "\"y\":null,\"Y\":3,\"Z\":4,\"zZ\":5,\"ZZ\":null}");
         const char *s = "kept";
         int64_t i = 0;
 

@@ -224,7 +224,7 @@ TEST(opaque_over_nothing) {
         put_file(lower, "was-file", "", 0644);
         put_symlink(lower, "was-link", "over");
         for (unsigned i = 0; i < 4; i++)
-                put_xattr(upper, ((const char *[]){ "fresh", "over", "was-file", "was-link" })[i],
+                put_xattr(upper, ((const char *[]) { "fresh", "over", "was-file", "was-link" })[i],
                           "trusted.overlay.opaque", "y", 1);
         options.lower_fd = lower;
         ASSERT_STREQ(layer_of(upper), "d 0755 fresh/\n"
@@ -273,7 +273,7 @@ TEST(names_and_numbers) {
         ASSERT_OK(fchownat(upper, "owned", 4000000000, 3000000000, 0));
         ASSERT_OK(utimensat(upper, "owned", times, 0));
         put_file(upper, "past", "", 0644);
-        times[1] = (struct timespec){ -5, 500000000 };
+        times[1] = (struct timespec) { -5, 500000000 };
         ASSERT_OK(utimensat(upper, "past", times, 0));
 
         ASSERT_EQ(write_layer(upper, &fd), LAYER_WRITTEN);

@@ -30,7 +30,7 @@ static void feed(LineBuffer *lines, const char *data, size_t n, size_t at_a_time
 static LineBuffer lines;
 
 static const char *split(const char *data, size_t n, size_t at_a_time, Buffer *seen) {
-        lines = (LineBuffer){};
+        lines = (LineBuffer) {};
         buffer_clear(seen);
         feed(&lines, data, n, at_a_time, seen);
         line_buffer_end(&lines, note, seen);

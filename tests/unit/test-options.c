@@ -17,7 +17,7 @@ static int parse(Options *options, Error *error, const char *const *words) {
         argv[argc] = NULL;
         return options_parse(argc, argv, options, error);
 }
-#define PARSE(...) parse(&options, &error, (const char *const[]){ __VA_ARGS__ __VA_OPT__(, ) NULL })
+#define PARSE(...) parse(&options, &error, (const char *const[]) { __VA_ARGS__ __VA_OPT__(, ) NULL })
 
 TEST(nothing_starts) {
         Error error = {};

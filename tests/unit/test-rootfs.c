@@ -43,7 +43,7 @@ static Snapshot new_snapshot(unsigned n_layers, const char *padding) {
         s.options[1] = s.work;
         s.options[2] = s.upper;
         s.options[3] = s.lower;
-        s.mount = (RootfsMount){ .type = "overlay", .source = "overlay" };
+        s.mount = (RootfsMount) { .type = "overlay", .source = "overlay" };
         return s;
 }
 

@@ -7,7 +7,7 @@ static Scheduler scheduler;
 static Ticket tickets[256];
 
 static void set_up(uint64_t max, uint64_t per_user) {
-        users = (UserTable){};
+        users = (UserTable) {};
         memset(tickets, 0, sizeof(tickets));
         scheduler_init(&scheduler, &users);
         scheduler.queue_max = 100;
@@ -156,8 +156,8 @@ TEST(connections_and_memory_are_charged) {
         User *user = NULL, *other = NULL;
         Error error = {};
 
-        users = (UserTable){ .connections = { .max = 3, .per_user_max = 2 },
-                             .request_bytes = { .max = 100, .per_user_max = 60 } };
+        users = (UserTable) { .connections = { .max = 3, .per_user_max = 2 },
+                              .request_bytes = { .max = 100, .per_user_max = 60 } };
         ASSERT_OK(user_add_connection(&users, 1, &user, NULL));
         ASSERT_OK(user_add_connection(&users, 1, &user, NULL));
         ASSERT_EQ(user_add_connection(&users, 1, &user, &error), -EBUSY);

@@ -54,7 +54,7 @@ static const char reference[] =
         "/proc/sched_debug\",\"/sys/firmware\",\"/sys/devices/virtual/powercap\",\"/proc/scsi\"],\"readonly"
         "Paths\":[\"/proc/bus\",\"/proc/fs\",\"/proc/irq\",\"/proc/sys\",\"/proc/sysrq-trigger\"]}}";
 
-#define ARGS(...) ((char *const *) (const char *const[]){ __VA_ARGS__, NULL })
+#define ARGS(...) ((char *const *) (const char *const[]) { __VA_ARGS__, NULL })
 static uint32_t gids[] = { 0 };
 static const ImageUser root = { .groups = gids, .n_groups = 1 };
 
@@ -144,26 +144,26 @@ static void refuse(SpecInputs inputs, const char *words) {
 }
 
 TEST(refused) {
-        refuse((SpecInputs){}, "no command");
-        refuse((SpecInputs){ .args = ARGS("") }, "no command");
-        refuse((SpecInputs){ .args = ARGS("x"), .cwd = "srv" }, "not absolute");
+        refuse((SpecInputs) {}, "no command");
+        refuse((SpecInputs) { .args = ARGS("") }, "no command");
+        refuse((SpecInputs) { .args = ARGS("x"), .cwd = "srv" }, "not absolute");
 
         static char just_fits[SPEC_STRING_MAX] = "A=", too_long[SPEC_STRING_MAX + 1] = "B=";
         static char *many[SPEC_STRINGS_MAX / sizeof(just_fits) + 1];
         memset(just_fits + 2, 'x', sizeof(just_fits) - 3);
         memset(too_long + 2, 'x', sizeof(too_long) - 3);
-        refuse((SpecInputs){ .args = ARGS("x"), .env = ARGS("A=b", too_long) },
+        refuse((SpecInputs) { .args = ARGS("x"), .env = ARGS("A=b", too_long) },
                "environment variable \"B=xxx");
-        refuse((SpecInputs){ .args = ARGS("x", too_long) }, "argument \"B=xxx");
+        refuse((SpecInputs) { .args = ARGS("x", too_long) }, "argument \"B=xxx");
         for (size_t i = 0; i < ELEMENTSOF(many) - 1; i++)
                 many[i] = just_fits;
-        refuse((SpecInputs){ .args = ARGS("x"), .env = many }, "more than");
+        refuse((SpecInputs) { .args = ARGS("x"), .env = many }, "more than");
 
         _cleanup_(buffer_clear) Buffer text = {};
         many[ELEMENTSOF(many) - 2] = NULL;
         const ImageUser user = {};
         ASSERT_OK(spec_write(
-                &(SpecInputs){ .args = ARGS("x"), .env = many, .user = &user, .cgroups_path = "/x" }, &text,
+                &(SpecInputs) { .args = ARGS("x"), .env = many, .user = &user, .cgroups_path = "/x" }, &text,
                 NULL));
 }
 
@@ -206,6 +206,6 @@ TEST(exec_refused) {
         ASSERT_EQ(spec_write_exec("{", 1, &exec, &text, NULL), -EINVAL);
         exec.cwd = "x";
         ASSERT_EQ(spec_write_exec(reference, strlen(reference), &exec, &text, NULL), -EINVAL);
-        exec = (SpecExec){};
+        exec = (SpecExec) {};
         ASSERT_EQ(spec_write_exec(reference, strlen(reference), &exec, &text, NULL), -EINVAL);
 }

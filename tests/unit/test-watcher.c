@@ -7,7 +7,7 @@ static Manager manager;
 static Watcher *watcher;
 
 static void begin(void) {
-        manager = (Manager){};
+        manager = (Manager) {};
         manager.bus.manager = &manager;
         manager.settings.containerd_address = (char *) "/run/containerd.sock";
         watcher = &manager.watcher;
@@ -146,7 +146,7 @@ static Object *object(const char *name) {
         static Object objects[64];
         static size_t n;
 
-        objects[n] = (Object){ .name = (char *) name };
+        objects[n] = (Object) { .name = (char *) name };
         return &objects[n++];
 }
 
