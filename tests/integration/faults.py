@@ -239,7 +239,8 @@ class Faults:
         for entry in entries:
             text = str(entry.get("MESSAGE"))
             assert not re.search(r"by signal (?!KILL)|Sanitizer|code=dumped|exited with status", text), text
-            assert not re.search(r"Failed with result '(?!signal|$)|State '.*' timed out", text), text
+            # The search for leaks of a program that is told to end may itself not end.
+            assert crux.SANITIZED or not re.search(r"Failed with result '(?!signal|$)|State '.*' timed out", text), text
         ends = sum("Main process exited, code=killed" in str(e.get("MESSAGE")) for e in entries)
         killed = self.machine.done.count("broker_killed")
         assert ends <= killed, f"the broker was killed {ends} times, {killed} of them by us"
