@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static _Atomic(bool) flag;
@@ -32,23 +33,36 @@ static bool is_meant(const siginfo_t *info) {
         return info->si_pid != 1 || info->si_pid == parent || getppid() != parent;
 }
 
-static void *wait_for_signals(void *client) {
+static void cancel(CtrClient *client) {
+        flag = true;
+        ctr_client_cancel(client);
+}
+
+static void *wait_for_signals(void *userdata) {
+        CtrClient *client = userdata;
         sigset_t set;
         siginfo_t info;
 
         cancel_signals(&set);
         for (;;)
-                if (sigwaitinfo(&set, &info) >= 0 && is_meant(&info)) {
-                        flag = true;
-                        ctr_client_cancel(client);
-                }
+                if (sigwaitinfo(&set, &info) >= 0 && is_meant(&info))
+                        cancel(client);
         return NULL;
 }
 
-int cancel_start(CtrClient *client, Error *error) {
+/* The broker may be killed where no systemd sees it, or after systemd has told everybody to stop. The kernel
+ * signals a thread; it must be one that never acts as a client, for that takes the wish back. */
+static void *wait_for_parents_end(void *userdata) {
+        (void) prctl(PR_SET_PDEATHSIG, SIGINT);
+        if (getppid() != parent)
+                cancel(userdata);
+        return wait_for_signals(userdata);
+}
+
+int cancel_start(CtrClient *client, bool with_parent, Error *error) {
         pthread_t thread;
 
-        int r = pthread_create(&thread, NULL, wait_for_signals, client);
+        int r = pthread_create(&thread, NULL, with_parent ? wait_for_parents_end : wait_for_signals, client);
         if (r != 0)
                 return error_set_errno(error, r, "start the thread for signals");
         (void) pthread_detach(thread);

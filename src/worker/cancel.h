@@ -14,9 +14,10 @@ int cancel_block_signals(Error *error);
 /* The flag that is true while the command is cancelled. */
 extern CancelFlag *const cancel_flag;
 
-/* Starts the thread; from now on a signal cancels the client's calls and sets the flag. The client must live
- * as long as the program. */
-int cancel_start(CtrClient *client, Error *error);
+/* Starts the thread; from now on a signal cancels the client's calls and sets the flag, and `with_parent` so
+ * does the end of the process that started this one: prctl(2), PR_SET_PDEATHSIG. The client must live as long
+ * as the program. */
+int cancel_start(CtrClient *client, bool with_parent, Error *error);
 
 /* Between commands: forgets a cancel that came too late for the last one. */
 void cancel_reset(CtrClient *client);

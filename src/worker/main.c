@@ -164,6 +164,7 @@ int main(int argc, char *argv[]) {
         _cleanup_(error_clear) Error error = {};
         RuntimeSettings settings = { .directory = getenv("RUNTIME_DIRECTORY"), .cancelled = cancel_flag };
         static Runtime *runtime; /* never freed: see the end */
+        const bool serves = is_socket(CHANNEL_FD);
         int r;
 
         log_open("cruxd");
@@ -176,13 +177,13 @@ int main(int argc, char *argv[]) {
         if (r >= 0)
                 r = runtime_new(&settings, &runtime, &error);
         if (r >= 0)
-                r = cancel_start(runtime->client, &error);
+                r = cancel_start(runtime->client, /* with_parent= */ serves, &error);
         if (r < 0) {
                 log_error("Failed to start: %s", error_message(&error));
                 return EXIT_FAILURE;
         }
         LOG_CONTEXT("CRUXD_INSTANCE=%s", runtime->instance);
-        int status = is_socket(CHANNEL_FD) ? serve(runtime, CHANNEL_FD) : serve_plain(runtime);
+        int status = serves ? serve(runtime, CHANNEL_FD) : serve_plain(runtime);
 
         /* The signal thread uses the client to the end, and the end of the process frees it. */
         return status;

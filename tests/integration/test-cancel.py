@@ -6,6 +6,7 @@ happens, and whenever, the next state is clean."""
 import os
 import random
 import signal
+import subprocess
 import time
 
 import crux
@@ -52,9 +53,9 @@ def inputs(stages, **more):
     return crux.build(stages, root=root, output=output, **more)
 
 
-def begin(stages, **more):
+def begin(stages, path=None, **more):
     """A build under way, whose first output has come."""
-    connection = crux.Connection()
+    connection = crux.Connection(path)
     connection.send(crux.encode("build", inputs(stages, progress=True, **more)))
     while b'"line":"begun"' not in (line := connection.line()):
         assert b'"progress"' in line, f"not begun: {line!r}"
@@ -205,6 +206,21 @@ def test_daemon_killed():
     crux.ask("build", inputs([{**BASE, "steps": [{"run": "true"}]}]))
     os.unlink(output + "/image.tar")
     clean(before, seconds=30)
+
+
+def test_daemon_killed_that_is_no_service():
+    """Nobody but the kernel tells its workers."""
+    before = crux.State()
+    with crux.directory() as directory:
+        path, config = f"{directory}/cruxd.sock", f"{directory}/cruxd.conf"
+        open(config, "w").close()
+        command = ["/usr/bin/cruxd", "--instance=test-cancel", "--namespace=cruxd", f"--config={config}", f"--socket={path}"]
+        with subprocess.Popen([*command, "--ready-fd=1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as daemon:
+            crux.equal(daemon.stdout.readline(), b"ready\n", "what the daemon says")
+            with begin(SLEEP, path=path) as connection:
+                daemon.kill()
+                crux.equal(connection.lines(), [], "lines after the daemon's death")
+        clean(before, seconds=30)
 
 
 def test_daemon_killed_beside_a_service_container():
