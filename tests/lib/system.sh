@@ -177,13 +177,38 @@ system_exec() {
 }
 
 system_run_unit() {
-    local name=$1 unit=$2
+    local name=$1 unit=$2 status=0
     shift 2
     # systemd-run itself, when it is ended, leaves the unit running.
     trap 'system_enter "$name" systemctl stop "$unit.service"; exit 143' TERM
-    interruptible system_enter "$name" systemd-run --quiet --wait --pipe --collect --unit="$unit" \
+    interruptible system_enter "$name" systemd-run --quiet --wait --pipe --unit="$unit" \
         --service-type=exec --expand-environment=no --working-directory=/src \
-        --setenv=LANG=C.UTF-8 --setenv=CI="${CI:-}" "$@"
+        --setenv=LANG=C.UTF-8 --setenv=CI="${CI:-}" "$@" || status=$?
+    interruptible system_await_unit "$name" "$unit" "$status" && status=0 || status=$?
+    system_enter "$name" systemctl reset-failed "$unit.service" 2>/dev/null || true
+    return "$status"
+}
+
+# system_await_unit NAME UNIT STATUS: what the unit has ended with; STATUS is what systemd-run says. Where a test ends the
+# bus, systemd-run ends as well, and not what it has started: that is waited for. systemctl needs no bus.
+system_await_unit() {
+    local show=(system_enter "$1" systemctl show --value "$2.service") status=$3 state
+    while state=$("${show[@]}" --property=ActiveState); do
+        case $state in
+        active | activating | deactivating)
+            status=0
+            sleep 0.2
+            ;;
+        failed)
+            status=$("${show[@]}" --property=ExecMainStatus)
+            # Not CLD_EXITED, but a signal.
+            [[ $("${show[@]}" --property=ExecMainCode) = 1 ]] || status=$((128 + status))
+            break
+            ;;
+        *) break ;;
+        esac
+    done
+    return "$status"
 }
 
 system_shell() {
