@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/major.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -33,6 +34,18 @@ static bool is_harmless_device(int fd, const struct stat *st) {
         default:
                 return false;
         }
+}
+
+/* Opened anew, the master of a pseudoterminal is that of another one: ptmx(4). */
+static bool is_terminal_master(int fd) {
+        unsigned number;
+
+        return ioctl(fd, TIOCGPTN, &number) >= 0;
+}
+
+/* What waits for somebody at its other end. */
+static bool may_block(const struct stat *st) {
+        return S_ISFIFO(st->st_mode) || (S_ISCHR(st->st_mode) && major(st->st_rdev) != MEM_MAJOR);
 }
 
 static bool is_stream_socket(int fd) {
@@ -98,9 +111,10 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
                                  name, resolve_type_words(st.st_mode));
 
         given.is_socket = S_ISSOCK(st.st_mode);
-        if (S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && major(st.st_rdev) != MEM_MAJOR)) {
-                given.fd = resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
-                /* A pipe that nobody reads any more is one, some consoles are others. */
+        if (may_block(&st)) {
+                given.fd = is_terminal_master(fd) ? -EBADF
+                                                  : resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
+                /* A pipe that nobody reads any more is one that cannot be, some consoles are others. */
                 if (given.fd < 0)
                         given.write_max = TIMID_WRITE_MAX;
         }

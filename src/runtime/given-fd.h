@@ -6,7 +6,8 @@
  * in procfs, which judges the reader and writer anew at each call, and is refused.
  *
  * O_NONBLOCK belongs to the open file description, which the client shares. So pipes and terminals are opened
- * anew, as descriptions of our own that do not block, and sockets are asked not to block each time. */
+ * anew, as descriptions of our own that do not block, and sockets are asked not to block each time. The
+ * master of a pseudoterminal cannot be opened anew, as that would be another one's. */
 
 #include "base/error.h"
 #include "base/fd-util.h"

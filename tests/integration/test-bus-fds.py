@@ -319,6 +319,18 @@ def test_terminal():
         os.close(slave)
 
 
+def test_terminal_from_its_other_end():
+    master, slave = os.openpty()
+    try:
+        with opened("/dev/null", os.O_RDONLY) as null:
+            crux.equal(call("ContainerExecFD", ID, ["/bin/echo", "hello"], null, master, master), 0)
+        os.set_blocking(slave, False)
+        crux.equal(os.read(slave, 1000), b"hello\n")
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
 @crux.table([("blocks", True), ("does not block", False)], name=lambda row: row[0])
 def test_flags_stay(_, blocking):
     (stdin, feed), (out, out_writer) = os.pipe(), os.pipe()

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/given-fd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pty.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "scratch.h"
+#include "test.h"
+
+#define ANYTHING (GIVEN_FILE | GIVEN_STREAM | GIVEN_DEVICE)
+
+/* What can be read at once, in static memory. */
+static const char *read_at_once(int fd) {
+        static char data[100];
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+
+        ssize_t n = poll(&p, 1, 5000) > 0 ? read(fd, data, sizeof(data) - 1) : 0;
+        data[n > 0 ? n : 0] = '\0';
+        return data;
+}
+
+TEST(a_terminals_master_stays_the_one_that_it_is) {
+        _cleanup_(given_fd_clear) GivenFd out = GIVEN_FD_NULL, in = GIVEN_FD_NULL;
+        struct termios raw = {};
+        int master, slave;
+        char data[10];
+
+        cfmakeraw(&raw);
+        ASSERT_EQ(openpty(&master, &slave, NULL, &raw, NULL), 0);
+        ASSERT_EQ(given_fd_open(master, "stdout", O_WRONLY, ANYTHING, &out, NULL), 0);
+        ASSERT_EQ(given_fd_write(&out, "there", 5), 5);
+        ASSERT_STREQ(read_at_once(slave), "there");
+
+        ASSERT_EQ(given_fd_open(master, "stdin", O_RDONLY, ANYTHING, &in, NULL), 0);
+        ASSERT_EQ(write(slave, "back", 4), 4);
+        ASSERT_EQ(given_fd_read(&in, data, sizeof(data)), 4);
+        close(master);
+        close(slave);
+}
+
+TEST(a_terminal_is_used_without_its_flags_changing) {
+        _cleanup_(given_fd_clear) GivenFd out = GIVEN_FD_NULL;
+        struct termios raw = {};
+        int master, slave;
+
+        cfmakeraw(&raw);
+        ASSERT_EQ(openpty(&master, &slave, NULL, &raw, NULL), 0);
+        ASSERT_EQ(given_fd_open(slave, "stdout", O_WRONLY, ANYTHING, &out, NULL), 0);
+        ASSERT_TRUE(fcntl(out.fd, F_GETFL) & O_NONBLOCK);
+        ASSERT_FALSE(fcntl(slave, F_GETFL) & O_NONBLOCK);
+        ASSERT_EQ(given_fd_write(&out, "there", 5), 5);
+        ASSERT_STREQ(read_at_once(master), "there");
+        close(master);
+        close(slave);
+}
