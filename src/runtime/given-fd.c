@@ -84,7 +84,14 @@ static int look_at(int fd, const char *name, struct stat *ret, Error *error) {
         return 0;
 }
 
-static int check_access(int fd, const char *name, int access, Error *error) {
+/* Whether it runs as somebody else. For set-group-ID, inode(7). */
+static bool has_set_id(const struct stat *st) {
+        const mode_t as_group = S_ISGID | S_IXGRP;
+
+        return S_ISREG(st->st_mode) && (st->st_mode & S_ISUID || (st->st_mode & as_group) == as_group);
+}
+
+static int check_access(int fd, const char *name, int access, const struct stat *st, Error *error) {
         int flags = fcntl(fd, F_GETFL);
 
         if (flags < 0)
@@ -94,6 +101,11 @@ static int check_access(int fd, const char *name, int access, Error *error) {
                 return error_set(error, ERROR_INVALID_ARGUMENT, "the fd of \"%s\" is not open for %s%s", name,
                                  access == O_RDONLY ? "reading" : "writing",
                                  flags & O_PATH ? ": it is O_PATH" : "");
+        if (access == O_WRONLY && has_set_id(st))
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                 "the fd of \"%s\" is a set-user-ID or set-group-ID file, which is not "
+                                 "written to",
+                                 name);
         return 0;
 }
 
@@ -103,7 +115,7 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
 
         int r = look_at(fd, name, &st, error);
         if (r >= 0)
-                r = check_access(fd, name, access, error);
+                r = check_access(fd, name, access, &st, error);
         if (r < 0)
                 return r;
         if (!is_of_kind(fd, &st, kinds))
@@ -112,8 +124,8 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
 
         given.is_socket = S_ISSOCK(st.st_mode);
         if (may_block(&st)) {
-                given.fd = is_terminal_master(fd) ? -EBADF
-                                                  : resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
+                given.fd =
+                        is_terminal_master(fd) ? -EBADF : resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
                 /* A pipe that nobody reads any more is one that cannot be, some consoles are others. */
                 if (given.fd < 0)
                         given.write_max = TIMID_WRITE_MAX;

@@ -5,6 +5,10 @@
  * our using it. It bears the rights that it was opened with, so that no turn as the client is needed; except
  * in procfs, which judges the reader and writer anew at each call, and is refused.
  *
+ * What somebody else writes to a file costs it its set-ID bits, but not what we write, having CAP_FSETID: who
+ * may write to another's program would become him. So files that have the bits are not written to. Whoever
+ * sets them later is their owner, and answers for what is in them.
+ *
  * O_NONBLOCK belongs to the open file description, which the client shares. So pipes and terminals are opened
  * anew, as descriptions of our own that do not block, and sockets are asked not to block each time. The
  * master of a pseudoterminal cannot be opened anew, as that would be another one's. */
@@ -28,8 +32,8 @@ typedef struct GivenFd {
 #define GIVEN_FD_NULL { .fd = -EBADF }
 
 /* Makes one of a client's `fd`, which stays the caller's. `access` is O_RDONLY or O_WRONLY; `name` is what
- * the client calls it. ERROR_INVALID_ARGUMENT for an fd that is of another kind or not open for this
- * (O_PATH). */
+ * the client calls it. ERROR_INVALID_ARGUMENT for an fd that is of another kind, not open for this (O_PATH)
+ * or refused as above. */
 int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd *ret, Error *error);
 
 /* A directory, be it open as O_PATH: ERROR_INVALID_ARGUMENT for anything else. What the client may do in it

@@ -434,6 +434,24 @@ def test_no_stream_is(kind, stream):
         refused("ContainerExecFD", ID, ["/bin/true"], *streams, words=f'"{stream}"')
 
 
+def test_no_rights_are_written_into_a_program():
+    """Alice may write to it, and it would keep its set-user-ID bit."""
+    with crux.directory() as directory:
+        path = directory + "/program"
+        write(path, "root's")
+        os.chmod(path, 0o4777)
+
+        def overwrite():
+            with opened("/dev/null", os.O_RDWR) as null, opened(path, os.O_WRONLY) as fd:
+                call("ContainerExecFD", ID, ["/bin/echo", "alice's"], null, fd, null)
+
+        name, message = as_alice(overwrite)
+        crux.equal(name, ERROR + "InvalidArgument", message)
+        crux.contains(message, "set-user-ID")
+        with open(path) as file:
+            crux.equal(file.read(), "root's")
+
+
 def test_errors_are_those_of_other_methods():
     with opened("/dev/null", os.O_RDWR) as null:
         refused("ContainerExecFD", "nobody", ["/bin/true"], null, null, null, code="NotFound")

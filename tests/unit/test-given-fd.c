@@ -57,3 +57,32 @@ TEST(a_terminal_is_used_without_its_flags_changing) {
         close(master);
         close(slave);
 }
+
+TEST(files_with_set_id_bits_are_not_written_to) {
+        static const struct {
+                mode_t mode;
+                bool refused;
+        } table[] = {
+                { 0644, false },          { 0755, false },       { 01755, false },
+                { S_ISUID | 0755, true }, { S_ISUID | 0, true }, { S_ISGID | 02, false },
+                { S_ISGID | 010, true },  { 07777, true },
+        };
+        int dir = scratch_new();
+
+        put_file(dir, "file", "before", 0644);
+        _cleanup_close_ int fd = openat(dir, "file", O_RDWR | O_CLOEXEC);
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_(given_fd_clear) GivenFd out = GIVEN_FD_NULL, in = GIVEN_FD_NULL;
+                _cleanup_(error_clear) Error error = {};
+
+                ASSERT_OK(fchmod(fd, table[i].mode));
+                ASSERT_EQ(given_fd_open(fd, "stdout", O_WRONLY, ANYTHING, &out, &error),
+                          table[i].refused ? -EINVAL : 0);
+                if (table[i].refused)
+                        ASSERT_STREQ(
+                                error.message,
+                                "the fd of \"stdout\" is a set-user-ID or set-group-ID file, which is not "
+                                "written to");
+                ASSERT_EQ(given_fd_open(fd, "stdin", O_RDONLY, ANYTHING, &in, NULL), 0);
+        }
+}
