@@ -179,6 +179,7 @@ static void proceed(Client *client) {
         _cleanup_(buffer_clear) Buffer answer = {};
         int r;
 
+        drop_input(client); /* from here on the job is charged */
         if (client->request.command == COMMAND_STATUS)
                 r = manager_write_status(client->manager, &answer, &error);
         else
@@ -193,7 +194,6 @@ static void proceed(Client *client) {
                 reply(client, &answer);
                 return;
         }
-        drop_input(client);
         client->state = CLIENT_WAITING;
         if (watch(client, 0) < 0)
                 client_hang_up(client);
@@ -228,7 +228,7 @@ static int ask_polkit(Client *client) {
                                     &client->access_slot);
         if (r < 0)
                 return r;
-        drop_input(client);
+        buffer_clear(&client->input); /* its like is kept for the job, and stays charged */
         client->state = CLIENT_WAITING;
         return watch(client, 0);
 }

@@ -50,6 +50,7 @@ int job_request_set_line(JobRequest *request, const char *line, size_t length) {
         if (fd < 0)
                 return fd;
         job_request_add_fd(request, "request", fd);
+        request->size = length;
         return 0;
 }
 
@@ -60,12 +61,21 @@ void job_request_clear(JobRequest *request) {
         *request = (JobRequest) { .peer = PEER_NULL };
 }
 
+/* The user may have another one in its place. */
+static void give_place_up(Job *job) {
+        Manager *manager = job->manager;
+
+        if (job->charged > 0)
+                user_discharge_bytes(&manager->users, job->ticket.user, TAKE(job->charged, 0));
+        scheduler_remove(&manager->scheduler, &job->ticket);
+}
+
 Job *job_free(Job *job) {
         if (!job)
                 return NULL;
         if (job->worker)
                 job->worker->job = NULL;
-        scheduler_remove(&job->manager->scheduler, &job->ticket);
+        give_place_up(job);
         LIST_REMOVE(jobs, job->manager->jobs, job);
         if (!command_info(job->command)->endless)
                 job->manager->n_jobs--;
@@ -130,6 +140,9 @@ int job_new(Manager *manager, JobRequest *request, const JobSink *sink, void *us
 
         if (manager->stopping)
                 return error_set(error, ERROR_UNAVAILABLE, "the daemon is stopping");
+        /* systemd would wait for it as for a stop, and nobody is heard meanwhile. */
+        if (manager->leaving && request->lane != LANE_SHORT)
+                return error_set(error, ERROR_UNAVAILABLE, "the daemon was just leaving: ask again");
         r = request->authorised ? 0 : access_check(&manager->access, &request->peer, info->action, error);
         if (r < 0)
                 return r;
@@ -137,6 +150,10 @@ int job_new(Manager *manager, JobRequest *request, const JobSink *sink, void *us
         if (r < 0)
                 return r;
         r = scheduler_enqueue(&manager->scheduler, &job->ticket, request->peer.uid, request->lane, error);
+        if (r >= 0) {
+                r = user_charge_bytes(&manager->users, job->ticket.user, request->size, error);
+                job->charged = r < 0 ? 0 : request->size;
+        }
         if (r < 0) {
                 job_free(job);
                 return r;
@@ -179,7 +196,7 @@ static void job_end(Job *job, bool whole) {
         if (job->worker)
                 job->worker->job = NULL;
         job->worker = NULL;
-        scheduler_remove(&manager->scheduler, &job->ticket);
+        give_place_up(job);
         if (job->sink)
                 job->sink->ended(job, whole, job->userdata);
         if (manager->job_observer && !command_info(job->command)->internal)
@@ -237,7 +254,7 @@ void job_not_taken(Job *job) {
         job->worker = NULL;
         if (job->state == JOB_CANCELLING)
                 (void) error_set(&error, ERROR_CANCELLED, "%s", job->why);
-        else if (pool_run(&job->manager->pool, job, command_info(job->command)->own_worker, &error) >= 0)
+        else if (pool_run(&job->manager->pool, job, job->ticket.lane != LANE_SHORT, &error) >= 0)
                 return;
         job_fail(job, &error);
 }

@@ -57,6 +57,7 @@ typedef struct JobRequest {
         Peer peer;            /* who asks; owned */
         JobFd fds[JOB_FDS_MAX];
         size_t n_fds;
+        size_t size; /* bytes of the line, which the user is charged for as long as the job is there */
 } JobRequest;
 
 typedef struct JobSink {
@@ -79,7 +80,8 @@ struct Job {
         size_t n_fds;
 
         JobState state;
-        Ticket ticket; /* idle for the daemon's own jobs */
+        Ticket ticket;  /* idle for the daemon's own jobs */
+        size_t charged; /* to the ticket's user */
         Worker *worker;
         uint64_t created_usec, started_usec; /* CLOCK_MONOTONIC; 0: not started */
         uint64_t created_real_usec;          /* CLOCK_REALTIME */

@@ -231,7 +231,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void retry_later(Watcher *watcher, uint64_t pause_usec) {
-        if (watcher->stopped || watcher->retry_timer)
+        if (watcher->stopped || watcher->manager->stopping || watcher->retry_timer)
                 return;
         int r = sd_event_add_time_relative(watcher->manager->event, &watcher->retry_timer, CLOCK_MONOTONIC,
                                            pause_usec, 0, on_retry, watcher);
@@ -249,10 +249,10 @@ static void on_ended(Job *job, bool whole, void *userdata) {
                 retry_later(watcher, 0);
                 return;
         }
+        if (!watcher->complained)
+                log_warning("Cannot watch containers and images, trying again: %s", error_message(result));
+        watcher->complained = true;
         if (result->code == ERROR_UNAVAILABLE || result->code == ERROR_UNSUPPORTED) {
-                if (!watcher->complained)
-                        log_warning("Cannot watch containers and images: %s", error_message(result));
-                watcher->complained = true;
                 (void) set_reachable(watcher, false, NULL);
                 set_ready(watcher);
         }

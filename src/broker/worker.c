@@ -143,7 +143,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t revents, void *userda
                 worker_end_if_gone(worker);
         else if (had_job && !worker->job)
                 pool_put(pool, worker);
-        else if (worker->job && worker->job->blocked)
+        else if (worker->job && worker->job->blocked && !worker->reaped)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
 }
@@ -165,6 +165,7 @@ static int on_child(sd_event_source *source, const siginfo_t *si, void *userdata
         /* Whoever else may hold the other end: what is in the socket still comes, then its end. */
         if (worker->fd >= 0)
                 (void) shutdown(worker->fd, SHUT_RD);
+        worker_continue(worker); /* and is little enough for a sink that has no room */
         worker_end_if_gone(worker);
         return 0;
 }

@@ -24,14 +24,24 @@ int bus_client_open(sd_bus **ret) {
         return sd_bus_open_system(ret) >= 0;
 }
 
-int bus_client_new_call(sd_bus *bus, const Options *options, const char *method, sd_bus_message **ret) {
+static int new_call(sd_bus *bus, const Options *options, const char *interface, const char *method,
+                    sd_bus_message **ret) {
         _cleanup_free_ char *name = bus_name_of_instance(options->instance ?: DEFAULT_INSTANCE);
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        int r;
 
-        if (!name)
-                return -ENOMEM;
-        r = sd_bus_message_new_method_call(bus, &m, name, BUS_PATH, BUS_INTERFACE("Manager"), method);
+        return name ? sd_bus_message_new_method_call(bus, ret, name, BUS_PATH, interface, method) : -ENOMEM;
+}
+
+int bus_client_ping(sd_bus *bus, const Options *options, Error *error) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+
+        int r = new_call(bus, options, "org.freedesktop.DBus.Peer", "Ping", &m);
+        return r < 0 ? error_set_errno(error, r, "make a call") : bus_client_call(bus, m, &reply, error);
+}
+
+int bus_client_new_call(sd_bus *bus, const Options *options, const char *method, sd_bus_message **ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+        int r = new_call(bus, options, BUS_INTERFACE("Manager"), method, &m);
         if (r >= 0)
                 r = sd_bus_message_set_allow_interactive_authorization(m, true);
         if (r >= 0)

@@ -23,7 +23,8 @@ static void *pass_typing(void *userdata) {
 }
 
 /* Whoever reads a terminal in our place is not stopped when we are in the background, and would take what is
- * typed for the shell. So it is we who read, and pass it on. *ret is the pipe's reading end. */
+ * typed for the shell. So it is we who read, and pass it on: 1, and *ret is the pipe's
+ * reading end. */
 static int relay_typing(int *ret, Error *error) {
         _cleanup_close_pair_ int pair[2] = { -EBADF, -EBADF };
         static int writer; /* for the one thread there is */
@@ -39,7 +40,7 @@ static int relay_typing(int *ret, Error *error) {
         TAKE_FD(pair[1]);
         (void) pthread_detach(thread); /* it ends with the program */
         *ret = TAKE_FD(pair[0]);
-        return 0;
+        return 1;
 }
 
 /* ---- the call ----------------------------------------------------------------------------------------- */
@@ -84,8 +85,11 @@ int exec_on_bus(const Options *options, int *ret_exit_code, Error *error) {
         if (r <= 0)
                 return r;
         if (isatty(STDIN_FILENO)) {
-                r = relay_typing(&typing, error);
-                if (r < 0)
+                /* Without a daemon what is typed stays for whoever reads it next. */
+                r = bus_client_ping(bus, options, error);
+                if (r > 0)
+                        r = relay_typing(&typing, error);
+                if (r <= 0)
                         return r;
         }
         r = new_message(bus, options, typing >= 0 ? typing : STDIN_FILENO, &m);

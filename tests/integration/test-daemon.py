@@ -434,6 +434,16 @@ def test_who_takes_nothing_is_dropped():
             assert not line.endswith(b"\n"), "a reply that is whole"
 
 
+def test_a_worker_ends_though_nobody_takes_what_it_says():
+    payload = {"recipe": {"stages": [{"from": "oci x"}]}, "resource": "flood", "root": "/", "output": "/o", "progress": True}
+    with daemon() as d:
+        with d.connect(command="build", payload=payload):
+            (pid, _), *_ = crux.eventually(lambda: [w for w in d.workers() if w[1].endswith(" build")], what="the build")
+            time.sleep(0.5)  # by then it waits for the client
+            os.kill(int(pid), signal.SIGKILL)
+            crux.eventually(lambda: "was killed by signal KILL before it had answered" in d.log(), 10, "the job's end")
+
+
 def test_who_sends_nothing_is_dropped():
     with daemon(RequestTimeoutSec="200ms") as d:
         for data in (b"", b'{"command":'):
@@ -682,6 +692,19 @@ def test_memory_of_requests():
             crux.contains(refused.message, "RequestMemory" if "RequestMemory" in refused.message else "bytes")
         assert d.request("", raw=b'{"command":"status","x":"%s"}\n' % (b"x" * (900 << 10))).ok
         crux.eventually(lambda: d.resident() < 8 << 20, 5, "memory given back")
+
+
+def test_memory_of_commands_under_way():
+    words = ["sleep", "600", *(["x" * 100000] * 6)]
+    with daemon(RequestMemoryPerUserMax="1M") as d:
+        with d.connect(*words) as first:
+            crux.eventually(d.executing, what="the command")
+            refused = d.act(*words)
+            crux.equal(refused.code, "busy", "code")
+            crux.contains(refused.message, "bytes in requests under way")
+            assert d.act("ok").ok
+            first.close()
+        crux.eventually(lambda: d.act("ok", *words[2:]).ok, 10, "room again")
 
 
 def big_line(connection, size):
