@@ -16,7 +16,6 @@ static BusCall *bus_call_free(BusCall *call) {
         LIST_REMOVE(calls, call->bus->calls, call);
         call->bus->n_calls--;
         sd_bus_slot_unref(call->slot);
-        sd_bus_track_unref(call->track);
         sd_bus_message_unref(call->message);
         request_clear(&call->request);
         buffer_clear(&call->line);
@@ -236,16 +235,20 @@ static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
                 reply_error(call, error_is_set(error) ? error : &call->refusal);
 }
 
-/* Whoever waits for an answer and leaves, does not want it any more. */
-static int on_caller_gone(sd_bus_track *track, void *userdata) {
-        bus_call_abandon(userdata);
-        return 0;
+static BusCall *find_waiting(Bus *bus, const char *name) {
+        LIST_FOREACH (calls, call, bus->calls)
+                if (!call->method->starts && !call->method->serve &&
+                    streq(sd_bus_message_get_sender(call->message), name))
+                        return call;
+        return NULL;
 }
 
-static int watch_caller(BusCall *call) {
-        int r = sd_bus_track_new(call->bus->bus, &call->track, on_caller_gone, call);
+void bus_calls_caller_gone(Bus *bus, const char *name) {
+        BusCall *call;
 
-        return r < 0 ? r : sd_bus_track_add_sender(call->track, call->message);
+        /* From the beginning each time: one job's end may be another's. */
+        while ((call = find_waiting(bus, name)))
+                bus_call_abandon(call);
 }
 
 int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
@@ -272,11 +275,9 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
                 reply_error(call, &error);
                 return 1;
         }
-        /* First this: a caller who has gone when the bus is asked about him is known by that, one who goes
-         * later by the track. */
-        r = method->starts || method->serve ? 0 : watch_caller(call);
-        if (r >= 0)
-                r = bus_peer_query(m, on_peer, call, &call->slot);
+        /* One who has gone when the bus is asked about him is known by that, one who goes later by what the
+         * bus says of it: see bus_calls_caller_gone(). */
+        r = bus_peer_query(m, on_peer, call, &call->slot);
         if (r < 0) {
                 bus_call_free(call);
                 return r;

@@ -63,8 +63,7 @@ struct BusCall {
         Bus *bus;
         const BusMethod *method;
         sd_bus_message *message;
-        sd_bus_slot *slot;   /* the bus or polkit is being asked */
-        sd_bus_track *track; /* the caller */
+        sd_bus_slot *slot; /* the bus or polkit is being asked */
         Request request;
         Buffer line;
         JobFd fds[BUS_ARGUMENTS_MAX];
@@ -87,6 +86,9 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m);
 
 /* Answers those that wait for polkit, which may take its time: the daemon is stopping. */
 void bus_calls_stop(Bus *bus);
+
+/* Whoever had this unique name has left the bus, and does not want the answers any more that he waited for. */
+void bus_calls_caller_gone(Bus *bus, const char *name);
 
 /* The caller cannot be answered any more: cancels the job and frees the call. */
 void bus_call_abandon(BusCall *call);

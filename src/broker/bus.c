@@ -13,6 +13,13 @@
 /* A bus that has not answered by then is not waited for any more. */
 #define JOIN_USEC (5 * USEC_PER_SEC)
 
+/* Of names that nobody has any more: NameOwnerChanged of the D-Bus specification. One rule for all callers,
+ * rather than one for each by sd_bus_track(3): a connection has 512 at most (max_match_rules_per_connection,
+ * dbus-daemon(1)), and sd-bus closes one that is refused another. */
+#define LEAVERS \
+        "type='signal',sender='org.freedesktop.DBus',interface='org.freedesktop.DBus'," \
+        "member='NameOwnerChanged',arg2=''"
+
 #define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
 static void connect_later(Bus *bus);
@@ -35,6 +42,16 @@ static int on_disconnected(sd_bus_message *m, void *userdata, sd_bus_error *erro
 
         log_debug("The connection to the bus was closed");
         connect_later(bus);
+        return 0;
+}
+
+static int on_name_lost(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *name;
+
+        int r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        bus_calls_caller_gone(userdata, name);
         return 0;
 }
 
@@ -90,6 +107,8 @@ static int set_up(Bus *bus) {
                 r = sd_bus_match_signal_async(bus->bus, NULL, "org.freedesktop.DBus.Local", NULL,
                                               "org.freedesktop.DBus.Local", "Disconnected", on_disconnected,
                                               NULL, bus);
+        if (r >= 0) /* before the name is asked for, and with it the first call */
+                r = sd_bus_add_match_async(bus->bus, NULL, LEAVERS, on_name_lost, NULL, bus);
         if (r >= 0)
                 r = manager_bus_add(bus);
         if (r >= 0)

@@ -94,6 +94,33 @@ class Bus:
     def __exit__(self, *_):
         LIBRARY.sd_bus_flush_close_unref(self.bus)
 
+    def send(self, destination, path, interface, member, signature="", *arguments, reply=True):
+        """Calls and does not wait: the number by which replies() tells the answer."""
+        message, number = sd_bus_message_p(), ctypes.c_uint64()
+        names = [word.encode() for word in (destination, path, interface, member)]
+        check(LIBRARY.sd_bus_message_new_method_call(self.bus, ctypes.byref(message), *names), "new call")
+        try:
+            check(LIBRARY.sd_bus_message_set_expect_reply(message, ctypes.c_int(reply)), "expect a reply")
+            for kind, value in zip(types(signature), arguments, strict=True):
+                append(message, kind, value)
+            check(LIBRARY.sd_bus_send(self.bus, message, ctypes.byref(number)), member)
+        finally:
+            LIBRARY.sd_bus_message_unref(message)
+        check(LIBRARY.sd_bus_flush(self.bus), "flush")
+        return number.value
+
+    def replies(self, seconds):
+        """What is answered to send(), as (number, values or Failure), for so many seconds at most."""
+        for message in self.messages(seconds):
+            number = ctypes.c_uint64()
+            if LIBRARY.sd_bus_message_get_reply_cookie(message, ctypes.byref(number)) < 0:
+                continue
+            error = LIBRARY.sd_bus_message_get_error(message)
+            if error:
+                yield number.value, Failure(error.contents.name.decode(), (error.contents.message or b"").decode())
+            else:
+                yield number.value, read_all(message)
+
     def call(self, destination, path, interface, member, signature="", *arguments):
         """The results as a list, or a Failure."""
         message, reply, error = sd_bus_message_p(), sd_bus_message_p(), ErrorStruct()
@@ -119,15 +146,21 @@ class Bus:
 
     def signals(self, seconds):
         """What comes of what was matched, as (path, member, values), for so many seconds at most."""
+        for message in self.messages(seconds):
+            path, member = (get(message) for get in (LIBRARY.sd_bus_message_get_path, LIBRARY.sd_bus_message_get_member))
+            if path and member:
+                yield path.decode(), member.decode(), read_all(message)
+
+    def messages(self, seconds):
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             message = sd_bus_message_p()
             r = check(LIBRARY.sd_bus_process(self.bus, ctypes.byref(message)), "process")
             if message:
-                path, member = (get(message) for get in (LIBRARY.sd_bus_message_get_path, LIBRARY.sd_bus_message_get_member))
-                if path and member:
-                    yield path.decode(), member.decode(), read_all(message)
-                LIBRARY.sd_bus_message_unref(message)
+                try:
+                    yield message
+                finally:
+                    LIBRARY.sd_bus_message_unref(message)
             elif r == 0:
                 check(LIBRARY.sd_bus_wait(self.bus, ctypes.c_uint64(int(left * 1e6))), "wait")
 
@@ -136,3 +169,4 @@ for function in ("sd_bus_message_unref", "sd_bus_flush_close_unref"):
     getattr(LIBRARY, function).restype = ctypes.c_void_p
 for function in ("sd_bus_message_get_path", "sd_bus_message_get_member"):
     getattr(LIBRARY, function).restype = ctypes.c_char_p
+LIBRARY.sd_bus_message_get_error.restype = ctypes.POINTER(ErrorStruct)

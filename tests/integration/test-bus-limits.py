@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers of the bus can make the daemon hold: waiting calls, memory, long answers. Its connection survives them all,
+and with it everybody else's calls."""
+
+import contextlib
+
+import crux
+import sdbus
+import workshop
+
+NAME = "xyz.cruciblehq.cruxd1"
+PATH = "/xyz/cruciblehq/cruxd1"
+MANAGER = NAME + ".Manager"
+ERROR = NAME + ".Error."
+ID = "test/limits"
+
+# A connection of a client waits for 128 answers at most (max_replies_per_connection), and one of ours may have 512 rules
+# (max_match_rules_per_connection, dbus-daemon(1)).
+CALLS, CONNECTIONS = 120, 6
+
+
+def setup():
+    global shop
+    shop = workshop.Workshop("limits")
+    shop.open()
+    archive = shop.root + "/base.tar"
+    crux.mkimage.busybox(archive, Entrypoint=["/bin/sleep", "10000"])
+    crux.ask("image-import", {"ref": ID, "version": "1", "path": archive})
+    crux.ask("image-start", {"ref": ID, "version": "1"})
+
+
+def teardown():
+    shop.close()
+
+
+def owner():
+    """The unique name of the daemon's connection, which another connection does not have."""
+    with sdbus.Bus() as bus:
+        return bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetNameOwner", "s", NAME)[0]
+
+
+@contextlib.contextmanager
+def connection_stays():
+    with sdbus.Bus() as bus:
+        bus.call(NAME, PATH, MANAGER, "Status")
+    before = owner()
+    yield
+    crux.equal(owner(), before, "the daemon's connection")
+
+
+def jobs():
+    with sdbus.Bus() as bus:
+        return bus.call(NAME, PATH, MANAGER, "ListJobs")[0]
+
+
+def send(bus, method, signature, *arguments, **options):
+    return bus.send(NAME, PATH, MANAGER, method, signature, *arguments, **options)
+
+
+# ---- calls -------------------------------------------------------------------------------------------------------------
+
+
+def test_hundreds_of_calls_wait():
+    """Those whose callers leave are given up, the others answered."""
+    with workshop.settings(CommandsMax=1), connection_stays(), contextlib.ExitStack() as stack:
+        buses = [stack.enter_context(sdbus.Bus()) for _ in range(CONNECTIONS)]
+        with sdbus.Bus() as running:
+            send(running, "ContainerExec", "sas", ID, ["/bin/sleep", "1000"])
+            crux.eventually(lambda: [job[4] for job in jobs()] == ["running"], 20, "the program")
+            with sdbus.Bus() as leaver:
+                for bus in (leaver, *buses):
+                    for _ in range(CALLS):
+                        send(bus, "ContainerStatus", "s", "nobody")
+                crux.eventually(lambda: len(jobs()) == 1 + CALLS * (CONNECTIONS + 1), 60, "the queue")
+            crux.eventually(lambda: len(jobs()) == 1 + CALLS * CONNECTIONS, 20, "one less who waits")
+        answers = [answer for bus in buses for _, (_, answer) in zip(range(CALLS), bus.replies(120))]
+        crux.equal(answers, [["not created"]] * (CALLS * CONNECTIONS), "answers")
+
+
+def test_a_strangers_calls_that_want_no_answer():
+    """A connection may make any number of these."""
+
+    def flood():
+        with sdbus.Bus() as bus:
+            for _ in range(1500):
+                send(bus, "ContainerStatus", "s", "nobody", reply=False)
+            try:
+                bus.call(NAME, PATH, MANAGER, "Status")
+            except sdbus.Failure as failure:
+                return [failure.name.encode()]
+        return []
+
+    with connection_stays():
+        assert crux.as_user("bob", flood)[0].decode() in (ERROR + "Busy", ERROR + "PermissionDenied"), "refused"
+
+
+if __name__ == "__main__":
+    crux.main()
