@@ -87,7 +87,7 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m);
 /* Answers those that wait for polkit, which may take its time: the daemon is stopping. */
 void bus_calls_stop(Bus *bus);
 
-/* Whoever had this unique name has left the bus, and does not want the answers any more that he waited for. */
+/* Whoever had this unique name has left the bus, and wants none of the answers that he waits for. */
 void bus_calls_caller_gone(Bus *bus, const char *name);
 
 /* The caller cannot be answered any more: cancels the job and frees the call. */
