@@ -101,8 +101,9 @@ typedef struct CtrWait CtrWait;
 int ctr_task_wait_begin(CtrClient *client, const char *container_id, const char *exec_id, CtrWait **ret,
                         Error *error);
 
-/* An fd that polls readable once ctr_wait_finish() would not block; nothing is to be read from it. Borrowed.
- */
+/* An fd that polls readable once there is something to be told apart by ctr_wait_finish() with no timeout:
+ * the end, or a connection that was lost, by a restart of containerd, say. The latter gives 0, as the wait
+ * goes on, and the fd is not readable any more. Nothing is to be read from it. Borrowed. */
 int ctr_wait_get_fd(CtrWait *wait);
 
 /* Waits for at most this long (USEC_INFINITY: until the end). 1 and how it ended; 0 when it has not; an error

@@ -28,6 +28,10 @@ typedef struct Process {
         CtrWait *wait;
 } Process;
 
+/* Whether its end is known, or can never be; without waiting. That the wait's fd is readable does not say so:
+ * see there. */
+bool process_has_ended(const Process *process);
+
 typedef enum RelayStream {
         RELAY_STDIN,
         RELAY_STDOUT,

@@ -63,11 +63,10 @@ static GivenFd fifo_of(const Flow *flow) {
 /* The end of what the client has to say. */
 static int end_stdin(const Process *p, Flow *flow, Error *error) {
         _cleanup_(error_clear) Error e = {};
-        CtrExit end;
 
         end_flow(flow);
         int r = ctr_task_close_stdin(p->runtime->client, p->container_id, p->id, &e);
-        if (r >= 0 || r == -ENOENT || ctr_wait_finish(p->wait, 0, &end, NULL) != 0)
+        if (r >= 0 || r == -ENOENT || process_has_ended(p))
                 return 0;
         error_move(error, &e);
         return error_prefix(error, r, "close the process's stdin");
@@ -203,7 +202,7 @@ int relay_run(Relay *relay, Process *p, Error *error) {
                 int r = move(p, relay, fds, error);
                 if (r < 0)
                         return r;
-                if (fds[WAIT].revents) {
+                if (fds[WAIT].revents && process_has_ended(p)) {
                         relay->ended = true;
                         relay->late = 0;
                 }

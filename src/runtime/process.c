@@ -36,6 +36,12 @@ static void unlink_fifos(Process *p) {
         }
 }
 
+bool process_has_ended(const Process *p) {
+        CtrExit end;
+
+        return ctr_wait_finish(p->wait, 0, &end, NULL) != 0;
+}
+
 /* A process that containerd is to forget by and by. */
 typedef struct Deletion {
         CtrClient *client;
@@ -108,7 +114,7 @@ static void process_end(Process *p) {
         CtrExit end;
 
         /* One that was never started cannot be killed, and its wait would not end. */
-        if (p->wait && ctr_wait_finish(p->wait, 0, &end, NULL) == 0 &&
+        if (p->wait && !process_has_ended(p) &&
             ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0 &&
             ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL) > 0)
                 discard_output(p);
@@ -167,7 +173,6 @@ static int make_fifos(Process *p, bool with_stdin, Error *error) {
 static int open_stdin(Process *p, Error *error) {
         struct pollfd cancel = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN };
         uint64_t deadline = now_usec(CLOCK_MONOTONIC) + PROCESS_STDIN_USEC;
-        CtrExit end;
 
         for (;;) {
                 p->stdin_fd = open(p->stdin_path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
@@ -175,7 +180,7 @@ static int open_stdin(Process *p, Error *error) {
                         return 0;
                 if (errno != ENXIO)
                         return error_set_errno(error, errno, "open %s", p->stdin_path);
-                if (ctr_wait_finish(p->wait, 0, &end, NULL) != 0)
+                if (process_has_ended(p))
                         return 0;
                 if (now_usec(CLOCK_MONOTONIC) > deadline)
                         return error_set(error, ERROR_INTERNAL, "the shim does not read the process's stdin");
@@ -275,7 +280,7 @@ static int pump(Process *p, const ProcessStdio *stdio, Error *error) {
                                 if (r < 0)
                                         return r;
                         }
-                if (fds[WAIT].revents) {
+                if (fds[WAIT].revents && process_has_ended(p)) {
                         ended = true;
                         total = 0;
                 }

@@ -254,6 +254,19 @@ def processes():
     return found
 
 
+def executing(words):
+    """Whether a process with these words in its command line was executed in a container, and its start is over."""
+    starting = any("/exec-" in path for path in temporary_files())
+    return not starting and any(words in line for line in processes().values())
+
+
+def restart_containerd():
+    """When it returns, containerd answers, and whoever took its death for the end of something has given that up."""
+    run("systemctl", "restart", "containerd.service")
+    eventually(lambda: ctr("version", check=False).returncode == 0, 30, "containerd is back")
+    time.sleep(1)
+
+
 def workers():
     """The daemons' workers: pid → name, "cruxd-watch" for the one that is there all the time."""
     found = {}

@@ -2,6 +2,7 @@
 """Methods of the bus that take file descriptors: archives out of pipes, programs with the caller's streams, builds between
 two directories; which descriptors are refused, and that nothing of the caller's is changed or kept."""
 
+import concurrent.futures
 import contextlib
 import fcntl
 import gzip
@@ -329,6 +330,24 @@ def test_terminal_from_its_other_end():
     finally:
         os.close(master)
         os.close(slave)
+
+
+def test_a_restart_of_containerd():
+    """Both ways go on."""
+    (stdin, feed), (out, out_writer) = os.pipe(), os.pipe()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, opened("/dev/null", os.O_WRONLY) as null:
+        script = "read word; seq 1 100000; cat; exit 3"
+        code = pool.submit(call, "ContainerExecFD", ID, ["/bin/sh", "-c", script], stdin, out_writer, null)
+        crux.eventually(lambda: crux.executing("read word; seq"), 20, "the program")
+        for fd in (stdin, out_writer):
+            os.close(fd)
+        crux.restart_containerd()
+        with os.fdopen(out, "rb") as file, os.fdopen(feed, "wb") as writer:
+            output = pool.submit(file.read)
+            writer.write(b"word\n" * 1000)
+            writer.close()
+            crux.equal(code.result(), 3, "exit code")
+            crux.equal(output.result(), b"".join(b"%d\n" % n for n in range(1, 100001)) + b"word\n" * 999, "what came back")
 
 
 @crux.table([("blocks", True), ("does not block", False)], name=lambda row: row[0])

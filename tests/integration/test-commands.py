@@ -2,6 +2,7 @@
 """The commands, sentence by sentence: what each takes, what it answers, and what is in containerd afterwards. Builds have
 files of their own: test-recipe.py, test-copy.py; updates, too: test-update.py."""
 
+import concurrent.futures
 import json
 import os
 import re
@@ -589,6 +590,17 @@ def test_containerd_is_away():
         crux.run("systemctl", "start", "containerd")
     crux.equal(status(), "running", "status, with containerd back")
     crux.equal(execute("/bin/cat", "/mark")["stdout"], "first\n", "the image's file")
+
+
+def test_an_exec_outlives_a_restart_of_containerd():
+    start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        reply = pool.submit(execute, "/bin/sh", "-c", "until [ -e /go ]; do sleep 0.1; done; seq 1 100000; exit 3")
+        crux.eventually(lambda: crux.executing("[ -e /go ]"), 20, "the process")
+        crux.restart_containerd()
+        execute("/bin/touch", "/go")
+    crux.equal(reply.result()["exitCode"], 3, "exit code")
+    crux.equal(reply.result()["stdout"], "".join(f"{n}\n" for n in range(1, 100001)), "stdout")
 
 
 if __name__ == "__main__":

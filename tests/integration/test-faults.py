@@ -141,6 +141,18 @@ def all_refused(code, words):
         crux.contains(reply.message, words)
 
 
+def test_containerd_is_restarted_under_a_step():
+    """All that the step writes afterwards is there."""
+    with begin("until [ -e /go ]; do sleep 0.1; done; seq 1 20000; false") as connection:
+        crux.eventually(lambda: crux.executing("[ -e /go ]"), 20, "the step")
+        crux.restart_containerd()
+        pid = next(pid for pid, line in crux.processes().items() if "[ -e /go ]" in line)
+        open(f"/proc/{pid}/root/go", "w").close()
+        *lines, reply = map(crux.Reply, connection.lines())
+    crux.contains(reply.message, "exit code 1")
+    crux.equal([line["line"] for line in lines if "line" in line], [str(n) for n in range(1, 20001)], "lines")
+
+
 def test_containerd_hangs():
     with crux.leftovers():
         with frozen_containerd():
