@@ -296,7 +296,7 @@ int copy_entry(Copy *copy, const CopyDirectory *directory, CopyEntry *entry, Err
                 return open_error(directory, entry, error);
         switch (entry->st.st_mode & S_IFMT) {
         case S_IFREG:
-                r = copy_is_procfs(copy, entry->fd, &entry->st);
+                r = copy_is_judging(copy, entry->fd, &entry->st);
                 if (r != 0) {
                         entry->r = r < 0 ? r : -EACCES;
                         return open_error(directory, entry, error);

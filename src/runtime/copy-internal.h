@@ -81,7 +81,7 @@ typedef struct Copy {
         CopyInode avoid[2]; /* directories that are never gone into: the destination, and where it is written
                                to */
         unsigned n_avoid;
-        dev_t harmless; /* the device last seen not to be procfs */
+        dev_t harmless; /* the device last seen to judge no readers */
 
         char *buffer;    /* COPY_BUFFER bytes, owned, made when needed */
         bool no_offload; /* copy_file_range(2) does not work between these */
@@ -143,9 +143,8 @@ CopyFiller *copy_filler_free(CopyFiller *filler);
 /* Copies what is in `source_fd`, a directory, into the directory DEST, which is there. */
 int copy_walk(Copy *copy, bool created, Error *error);
 
-/* Whether an open file or directory lies on procfs, whose files judge each reader: 1 or 0, or a negative
- * errno. */
-int copy_is_procfs(Copy *copy, int fd, const struct stat *st);
+/* Whether an open file or directory lies where files judge each reader: 1 or 0, or a negative errno. */
+int copy_is_judging(Copy *copy, int fd, const struct stat *st);
 
 /* After each entry and each MiB or so. */
 int copy_report(Copy *copy, Error *error);

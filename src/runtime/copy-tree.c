@@ -2,9 +2,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/string-util.h"
@@ -63,14 +61,15 @@ static int push(Copy *copy, char *path, bool created, Error *error) {
         return 0;
 }
 
-int copy_is_procfs(Copy *copy, int fd, const struct stat *st) {
-        struct statfs fs;
+int copy_is_judging(Copy *copy, int fd, const struct stat *st) {
+        const char *judging;
 
         if (st->st_dev == copy->harmless)
                 return 0;
-        if (fstatfs(fd, &fs) < 0)
-                return -errno;
-        if (fs.f_type == PROC_SUPER_MAGIC)
+        int r = resolve_judging_file_system(fd, FILE_READ, &judging);
+        if (r < 0)
+                return r;
+        if (judging)
                 return 1;
         copy->harmless = st->st_dev;
         return 0;
@@ -161,7 +160,7 @@ static int check_source(CopyStep *step, Error *error) {
                                          "copy %s to %s: %s is in what it would be copied to", copy->name,
                                          copy->destination->path, step->source_path);
 
-        int r = copy_is_procfs(copy, dirfd(step->source), &step->st);
+        int r = copy_is_judging(copy, dirfd(step->source), &step->st);
         if (r > 0)
                 r = -EACCES;
         return r < 0 ? error_set_errno(error, r, "open %s", step->source_path) : 0;

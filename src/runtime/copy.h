@@ -27,8 +27,9 @@
  *
  * FIFOs are copied as FIFOs. Sockets are left out, below a directory, as they mean nothing without who
  * listens. Device nodes are copied from a stage (with CAP_MKNOD), and refused from the host. Files of procfs
- * are refused. A file is copied up to the length that it has when it is opened. What vanishes between being
- * listed and being opened was never there; anything else that cannot be read is an error.
+ * and others that judge their readers are refused. A file is copied up to the length that it has when it is
+ * opened. What vanishes between being listed and being opened was never there; anything else that cannot be
+ * read is an error.
  *
  * Both sides may be changed by strangers meanwhile. No path leads out of either root (runtime/resolve.h),
  * below SRC no symlink is followed at all, no FIFO or device is waited for, and there is no recursion: the

@@ -2,12 +2,10 @@
 #include "runtime/given-fd.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <linux/major.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runtime/resolve.h"
@@ -70,17 +68,18 @@ static bool is_of_kind(int fd, const struct stat *st, GivenKind kinds) {
         }
 }
 
-static int look_at(int fd, const char *name, struct stat *ret, Error *error) {
-        struct statfs fs;
+static int look_at(int fd, const char *name, FileUse use, struct stat *ret, Error *error) {
+        const char *judging;
 
         if (fd < 0)
                 return error_set(error, ERROR_INTERNAL, "the fd of \"%s\" did not come with the request",
                                  name);
-        if (fstat(fd, ret) < 0 || fstatfs(fd, &fs) < 0)
-                return error_set_errno(error, errno, "the fd of \"%s\"", name);
-        if (fs.f_type == PROC_SUPER_MAGIC)
-                return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "the fd of \"%s\" is of procfs, which is not used", name);
+        int r = fstat(fd, ret) < 0 ? -errno : resolve_judging_file_system(fd, use, &judging);
+        if (r < 0)
+                return error_set_errno(error, r, "the fd of \"%s\"", name);
+        if (judging)
+                return error_set(error, ERROR_INVALID_ARGUMENT, "the fd of \"%s\" is of %s, which is not %s",
+                                 name, judging, use == FILE_READ ? "read" : "written to");
         return 0;
 }
 
@@ -113,7 +112,7 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
         GivenFd given = { .fd = -EBADF, .write_max = SIZE_MAX };
         struct stat st;
 
-        int r = look_at(fd, name, &st, error);
+        int r = look_at(fd, name, access == O_RDONLY ? FILE_READ : FILE_WRITE, &st, error);
         if (r >= 0)
                 r = check_access(fd, name, access, &st, error);
         if (r < 0)
@@ -141,7 +140,7 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
 int given_fd_check_directory(int fd, const char *name, Error *error) {
         struct stat st;
 
-        int r = look_at(fd, name, &st, error);
+        int r = look_at(fd, name, FILE_READ, &st, error);
         if (r < 0)
                 return r;
         if (!S_ISDIR(st.st_mode))

@@ -3,7 +3,8 @@
 
 /* An fd that a client gave: what it is for, it must be fit for, and nothing that is the client's changes by
  * our using it. It bears the rights that it was opened with, so that no turn as the client is needed; except
- * in procfs, which judges the reader and writer anew at each call, and is refused.
+ * on file systems that judge the reader or writer anew at each call (resolve_judging_file_system()), which
+ * are refused.
  *
  * What somebody else writes to a file costs it its set-ID bits, but not what we write, having CAP_FSETID: who
  * may write to another's program would become him. So files that have the bits are not written to. Whoever

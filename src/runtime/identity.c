@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "runtime/resolve.h"
@@ -193,15 +191,16 @@ static int root_of(const Identity *identity, int dir_fd) {
         return dir_fd >= 0 ? dir_fd : identity->root_fd;
 }
 
-/* What is read of procfs is judged by who reads, which would be us. */
-static int refuse_procfs(int fd, const char *path, Error *error) {
-        struct statfs fs;
+/* What would be judged by who reads it, which would be us. */
+static int refuse_judging(int fd, const char *path, Error *error) {
+        const char *judging;
 
-        if (fstatfs(fd, &fs) < 0)
-                return error_set_errno(error, errno, "open %s", path);
-        if (fs.f_type == PROC_SUPER_MAGIC)
-                return error_set(error, ERROR_PERMISSION_DENIED, "open %s: files of procfs are not read",
-                                 path);
+        int r = resolve_judging_file_system(fd, FILE_READ, &judging);
+        if (r < 0)
+                return error_set_errno(error, r, "open %s", path);
+        if (judging)
+                return error_set(error, ERROR_PERMISSION_DENIED, "open %s: files of %s are not read", path,
+                                 judging);
         return 0;
 }
 
@@ -218,7 +217,7 @@ int identity_open(const Identity *identity, int dir_fd, const char *path, int fl
                 open_beneath(root_of(identity, dir_fd), path, (uint64_t) flags, 0, RESOLVE_ROOT);
         if (fd < 0)
                 return error_set_errno(error, fd, "open %s", path);
-        r = refuse_procfs(fd, path, error);
+        r = refuse_judging(fd, path, error);
         return r < 0 ? r : TAKE_FD(fd);
 }
 
@@ -241,7 +240,7 @@ int identity_open_file(const Identity *identity, int dir_fd, const char *path, E
         if (!S_ISREG(st.st_mode))
                 return error_set(error, ERROR_INVALID_ARGUMENT, "open %s: is %s, not a regular file", path,
                                  resolve_type_words(st.st_mode));
-        r = refuse_procfs(path_fd, path, error);
+        r = refuse_judging(path_fd, path, error);
         if (r < 0)
                 return r;
 

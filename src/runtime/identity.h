@@ -10,7 +10,8 @@
  * there and back is eight system calls, about 10 µs: whoever opens many files does several in a turn.
  *
  * An open fd keeps the right that it was opened with, so that reading and writing need no turn. The exception
- * are files of procfs, which judge the reader anew at each read: they are refused.
+ * are files of procfs and its like, which judge the reader anew at each read: they are refused
+ * (resolve_judging_file_system()).
  *
  * Paths are resolved by RESOLVE_ROOT in `dir_fd`, which is their root: the client's own root directory when
  * it is negative, or a directory fd got from here, beneath which everything then stays, symlinks and ".."
@@ -66,7 +67,7 @@ int identity_enter(const Identity *identity, IdentityTurn *turn, Error *error);
 void identity_leave(IdentityTurn *turn);
 
 /* One operation, in a turn of its own. `flags` as for open(2), without those that make files; O_CLOEXEC,
- * O_NOCTTY and O_NONBLOCK are understood. What is opened is of no procfs. fd, or negative errno. */
+ * O_NOCTTY and O_NONBLOCK are understood. What is opened judges no reader. fd, or negative errno. */
 int identity_open(const Identity *identity, int dir_fd, const char *path, int flags, Error *error);
 
 /* A directory, O_RDONLY. */

@@ -3,8 +3,10 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* How often a component that somebody makes and removes at the same time is looked at again. */
@@ -222,6 +224,39 @@ int resolve_reopen(int fd, int flags) {
         int copy = open(resolve_fd_path(path, fd), flags | O_CLOEXEC);
 
         return copy < 0 ? -errno : copy;
+}
+
+int resolve_judging_file_system(int fd, FileUse use, const char **ret) {
+        static const struct {
+                uint32_t magic;
+                unsigned uses;
+                const char *name;
+        } table[] = {
+                { PROC_SUPER_MAGIC, FILE_READ | FILE_WRITE, "procfs" },
+                { SECURITYFS_MAGIC, FILE_READ | FILE_WRITE, "securityfs" },
+                { AAFS_MAGIC, FILE_READ | FILE_WRITE, "apparmorfs" },
+                { SELINUX_MAGIC, FILE_READ | FILE_WRITE, "selinuxfs" },
+                { SMACK_MAGIC, FILE_READ | FILE_WRITE, "smackfs" },
+                { DEBUGFS_MAGIC, FILE_READ | FILE_WRITE, "debugfs" },
+                { TRACEFS_MAGIC, FILE_READ | FILE_WRITE, "tracefs" },
+                { BPF_FS_MAGIC, FILE_READ | FILE_WRITE, "bpf" },
+                { EFIVARFS_MAGIC, FILE_READ | FILE_WRITE, "efivarfs" },
+                { PSTOREFS_MAGIC, FILE_READ | FILE_WRITE, "pstore" },
+                { BINFMTFS_MAGIC, FILE_READ | FILE_WRITE, "binfmt_misc" },
+                { SYSFS_MAGIC, FILE_WRITE, "sysfs" },
+                { CGROUP_SUPER_MAGIC, FILE_WRITE, "cgroup" },
+                { CGROUP2_SUPER_MAGIC, FILE_WRITE, "cgroup2" },
+                { RDTGROUP_SUPER_MAGIC, FILE_WRITE, "resctrl" },
+        };
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) < 0)
+                return -errno;
+        *ret = NULL;
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                if ((uint32_t) fs.f_type == table[i].magic && table[i].uses & use)
+                        *ret = table[i].name;
+        return 0;
 }
 
 const char *resolve_type_words(mode_t mode) {

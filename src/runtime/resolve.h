@@ -48,5 +48,16 @@ const char *resolve_fd_path(char buffer[static FD_PATH_MAX], int fd);
 /* Opens anew what an fd stands for, with other flags: fd, or negative errno. Needs /proc. */
 int resolve_reopen(int fd, int flags);
 
+/* What is done with a file. */
+typedef enum FileUse {
+        FILE_READ = 1 << 0,
+        FILE_WRITE = 1 << 1,
+} FileUse;
+
+/* An fd bears the rights that it was opened with, save on some of the kernel's own file systems, which look
+ * at who reads or writes at the time: they judge it by its rights, or take it for the one that is meant. *ret
+ * is the name of one that does so for this use ("procfs"), or NULL. 0, or a negative errno. */
+int resolve_judging_file_system(int fd, FileUse use, const char **ret);
+
 /* "a directory", "a socket"; never NULL. */
 const char *resolve_type_words(mode_t mode) _const_;

@@ -134,6 +134,7 @@ def bad_fd(kind):
         "O_PATH": (archive, os.O_PATH),
         "only for reading": (archive, os.O_RDONLY),
         "procfs": ("/proc/self/status", os.O_RDONLY),
+        "cgroup": ("/sys/fs/cgroup/cgroup.procs", os.O_RDWR),
         "device": ("/dev/zero", os.O_RDWR),
     }[kind]
     return os.open(path, flags)
@@ -442,7 +443,7 @@ def test_a_stalled_reader_holds_up_neither_stderr_nor_the_end():
 
 
 BAD_STREAMS = [(kind, stream) for kind in ("directory", "O_PATH", "procfs", "datagram socket")
-               for stream in ("stdin", "stdout", "stderr")]
+               for stream in ("stdin", "stdout", "stderr")] + [("cgroup", "stdout"), ("cgroup", "stderr")]
 
 
 @crux.table([*BAD_STREAMS, ("only for writing", "stdin"), ("only for reading", "stdout"), ("only for reading", "stderr")],

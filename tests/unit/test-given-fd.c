@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <pty.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "runtime/resolve.h"
 #include "scratch.h"
 #include "test.h"
 
@@ -85,4 +87,84 @@ TEST(files_with_set_id_bits_are_not_written_to) {
                                 "written to");
                 ASSERT_EQ(given_fd_open(fd, "stdin", O_RDONLY, ANYTHING, &in, NULL), 0);
         }
+}
+
+TEST(files_that_judge_the_writer_are_not_written_to) {
+        static const struct {
+                const char *path;
+                int flags, access;
+                const char *words;
+        } table[] = {
+                { "/proc/self/status", O_RDONLY, O_RDONLY,
+                  "the fd of \"x\" is of procfs, which is not read" },
+                { "/proc/self/comm", O_RDWR, O_WRONLY,
+                  "the fd of \"x\" is of procfs, which is not written to" },
+                { "/sys/kernel/uevent_seqnum", O_RDONLY, O_RDONLY, NULL },
+                { "/sys/kernel/uevent_seqnum", O_RDONLY, O_WRONLY,
+                  "the fd of \"x\" is of sysfs, which is not written to" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_close_ int fd = open(table[i].path, table[i].flags | O_CLOEXEC);
+                _cleanup_(given_fd_clear) GivenFd given = GIVEN_FD_NULL;
+                _cleanup_(error_clear) Error error = {};
+
+                ASSERT_OK(fd);
+                int r = given_fd_open(fd, "x", table[i].access, ANYTHING, &given, &error);
+                ASSERT_EQ(r, table[i].words ? -EINVAL : 0);
+                if (table[i].words)
+                        ASSERT_STREQ(error.message, table[i].words);
+        }
+}
+
+/* A mount that is nowhere: fsmount(2). -1 where the kernel has no such file system. */
+static int mount_of(const char *type) {
+        _cleanup_close_ int context = fsopen(type, FSOPEN_CLOEXEC);
+
+        if (context < 0 || fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+                return -1;
+        return fsmount(context, FSMOUNT_CLOEXEC, 0);
+}
+
+TEST(file_systems_that_judge_are_known) {
+        static const struct {
+                const char *type;
+                unsigned judged;
+        } table[] = {
+                { "proc", FILE_READ | FILE_WRITE },
+                { "securityfs", FILE_READ | FILE_WRITE },
+                { "selinuxfs", FILE_READ | FILE_WRITE },
+                { "smackfs", FILE_READ | FILE_WRITE },
+                { "debugfs", FILE_READ | FILE_WRITE },
+                { "tracefs", FILE_READ | FILE_WRITE },
+                { "bpf", FILE_READ | FILE_WRITE },
+                { "efivarfs", FILE_READ | FILE_WRITE },
+                { "pstore", FILE_READ | FILE_WRITE },
+                { "binfmt_misc", FILE_READ | FILE_WRITE },
+                { "sysfs", FILE_WRITE },
+                { "cgroup2", FILE_WRITE },
+
+                { "tmpfs", 0 },
+                { "ramfs", 0 },
+        };
+        unsigned known = 0;
+
+        need_mounts();
+        for (size_t i = 0; i < ELEMENTSOF(table); i++) {
+                _cleanup_close_ int fd = mount_of(table[i].type);
+
+                if (fd < 0)
+                        continue;
+                known++;
+                for (unsigned use = FILE_READ; use <= FILE_WRITE; use <<= 1) {
+                        const char *name = "unset";
+
+                        ASSERT_EQ(resolve_judging_file_system(fd, use, &name), 0);
+                        if (!(table[i].judged & use))
+                                ASSERT_NULL(name);
+                        else
+                                ASSERT_STREQ(name, streq(table[i].type, "proc") ? "procfs" : table[i].type);
+                }
+        }
+        ASSERT_GE(known, 4);
 }
