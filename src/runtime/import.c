@@ -20,7 +20,9 @@ typedef struct Importer {
         Runtime *runtime;
         ArchiveReader *reader;
         unsigned n_documents;
-        void *stored; /* of tsearch(3): descriptors of what was stored by this import, owned */
+        /* Of tsearch(3): descriptors of what was stored by this import, owned. One blob may be in both: where
+         * it was named as a config or a layer, nothing that it names as a document has been stored. */
+        void *blobs, *documents;
 } Importer;
 
 /* Two that differ in size or kind are two: each is to be checked. */
@@ -40,19 +42,19 @@ static void free_stored(void *p) {
 }
 
 static void importer_clear(Importer *importer) {
-        tdestroy(importer->stored, free_stored);
+        tdestroy(importer->blobs, free_stored);
+        tdestroy(importer->documents, free_stored);
 }
 
 /* What is named a thousand times is stored once: containerd is asked about everything that is stored. */
-static bool is_stored(const Importer *importer, const Descriptor *descriptor) {
-        return tfind(descriptor, &importer->stored, compare_stored);
+static bool is_stored(void *const *stored, const Descriptor *descriptor) {
+        return tfind(descriptor, stored, compare_stored);
 }
 
-static int note_stored(Importer *importer, const Descriptor *descriptor, Error *error) {
+static int note_stored(void **stored, const Descriptor *descriptor, Error *error) {
         Descriptor *copy = new0(Descriptor, 1);
 
-        if (copy && descriptor_copy(descriptor, copy) >= 0 &&
-            tsearch(copy, &importer->stored, compare_stored))
+        if (copy && descriptor_copy(descriptor, copy) >= 0 && tsearch(copy, stored, compare_stored))
                 return 0;
         if (copy)
                 free_stored(copy);
@@ -90,14 +92,14 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
 
         if (!reference)
                 return error_oom(error);
-        if (is_stored(importer, blob))
+        if (is_stored(&importer->blobs, blob))
                 return 0;
         r = ctr_writer_new(importer->runtime->client, reference, blob->digest.string, blob->size, &writer,
                            error);
         if (r != 0) {
                 if (r > 0)
                         r = check_size(importer, blob, error);
-                return r < 0 ? r : note_stored(importer, blob, error);
+                return r < 0 ? r : note_stored(&importer->blobs, blob, error);
         }
 
         /* At its end already: another namespace has the blob, and containerd shares what it has. */
@@ -116,7 +118,7 @@ static int store_blob(Importer *importer, const Descriptor *blob, Error *error) 
                 CTR_SHIELD();
                 (void) ctr_content_abort(importer->runtime->client, reference, NULL);
         }
-        return r < 0 ? r : note_stored(importer, blob, error);
+        return r < 0 ? r : note_stored(&importer->blobs, blob, error);
 }
 
 static int label_reference(CtrLabels *labels, const char *format, size_t i, const Digest *digest) {
@@ -134,7 +136,7 @@ static int store_document(Importer *importer, const Descriptor *descriptor, cons
         int r = ctr_content_write(importer->runtime->client, descriptor->digest.string, text->data,
                                   text->length, labels, error);
 
-        return r < 0 ? r : note_stored(importer, descriptor, error);
+        return r < 0 ? r : note_stored(&importer->documents, descriptor, error);
 }
 
 static int store_manifest(Importer *importer, const Descriptor *descriptor, const Buffer *text,
@@ -194,7 +196,7 @@ static int store_tree(Importer *importer, const Descriptor *descriptor, unsigned
         if (depth > IMAGE_INDEX_DEPTH_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "indexes are nested deeper than %u levels",
                                  IMAGE_INDEX_DEPTH_MAX);
-        if (is_stored(importer, descriptor))
+        if (is_stored(&importer->documents, descriptor))
                 return 0;
         if (++importer->n_documents > IMPORT_DOCUMENTS_MAX)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "the archive has more than %u manifests",

@@ -612,6 +612,28 @@ for part in ("index", "manifest", "config"):
         ARCHIVES("JSON bombs", "harmless" if passes else "refused")(json_bomb)
 
 
+def a_manifest_as_config(layer_is_there):
+    """A good image, and for another platform two more, whose second the first names as its config."""
+    raw = Raw().layout()
+    layer = raw.blob(hostile.SMALL_LAYER)
+    good = raw.blob(manifest_of(raw.blob(config_of([layer.digest])), [layer]))
+    hidden_layer = mkimage.Blob(os.urandom(100))
+    if layer_is_there:
+        raw.blob(hidden_layer.data)
+    hidden = raw.blob(manifest_of(raw.blob(config_of([hidden_layer.digest], architecture="riscv64")), [hidden_layer]))
+    first = manifest_of(hidden, [layer])
+    first["config"]["mediaType"] = mkimage.OCI + "manifest.v1+json"
+    first = raw.blob(first)
+    other = [descriptor(blob, "manifest.v1+json", platform={"os": "linux", "architecture": "riscv64"}) for blob in (first, hidden)]
+    index = raw.blob(index_of(descriptor(good, "manifest.v1+json"), *other))
+    return raw.json("index.json", index_of(descriptor(index, "index.v1+json"))), hidden, hidden_layer
+
+
+@ARCHIVES("what is passed over as one thing is not looked at as the other", codes="not-found|invalid-argument")
+def a_manifest_hidden_as_a_config():
+    return a_manifest_as_config(layer_is_there=False)[0]
+
+
 @ARCHIVES("an archive that calls itself like another image", "works", untouched=True)
 def an_archive_that_names_an_existing_tag():
     annotations = {"org.opencontainers.image.ref.name": "test/victim:1", "io.containerd.image.name": "test/victim:1"}
@@ -798,6 +820,15 @@ def test_archive(title, case):
     hostile.judge(case, reply)
     # Nothing of it keeps a good one from being imported under the name.
     crux.ask("image-import", {**IMAGE, "path": SHOP.root + "/good.tar"})
+
+
+def test_a_manifest_that_is_a_config_too_keeps_its_layers():
+    """From the garbage collector, by its labels."""
+    raw, hidden, layer = a_manifest_as_config(layer_is_there=True)
+    raw.write(PATH)
+    assert do_import().ok
+    (line,) = [line for line in crux.ctr("content", "ls").splitlines() if line.startswith(hidden.digest)]
+    crux.contains(line, "containerd.io/gc.ref.content.l.0=" + layer.digest)
 
 
 # ---- bombs ------------------------------------------------------------------------------------------------------------------------------------
