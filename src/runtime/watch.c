@@ -55,6 +55,8 @@ static int reap_locked(Watch *w, const char *id, Error *error) {
         if (r < 0 || task.status != CTR_PROCESS_STOPPED)
                 return MIN(r, 0);
         const CtrExit end = { .status = task.exit_status, .exited_usec = task.exited_usec };
+        /* Cancelled half-way, as task_end() says: and a watch is cancelled whenever the daemon leaves. */
+        CTR_SHIELD();
         r = container_note_exit(w->runtime, &container, &end, error);
         if (r < 0)
                 return r;

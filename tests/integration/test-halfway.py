@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens between two steps of a command: the OCI runtime is held, or refuses, at one of its own commands. What is half done is finished or undone, and nobody acts on what was true before."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import crux
+
+IMAGE = {"ref": "half/app", "version": "1"}
+OTHER = {"ref": "half/app", "version": "2"}
+ID = {"id": "half/app"}
+NAME = "half-app"
+EXIT_CODE = "xyz.cruciblehq.cruxd.exit-code"
+PLACE = crux.scratch() + "/halfway"
+CRUN = "/usr/bin/crun"
+
+# Runs until it is told its exit code in a file.
+UNTIL_TOLD = ["/bin/sh", "-c", "while [ ! -s /told ]; do sleep 0.1; done; code=$(cat /told); rm /told; exit $code"]
+
+# The OCI runtime, unless a file says that a command of it is to wait or to fail.
+WRAPPER = f"""#!/bin/sh
+for word; do
+    if [ -e {PLACE}/refuse-$word ]; then
+        echo "no $word today" >&2
+        exit 1
+    fi
+    if [ -e {PLACE}/hold-$word ]; then
+        : >{PLACE}/held-$word
+        while [ -e {PLACE}/hold-$word ]; do sleep 0.05; done
+    fi
+done
+exec {PLACE}/crun "$@"
+"""
+
+
+def setup():
+    crux.destroy_everything()
+    os.makedirs(PLACE, exist_ok=True)
+    crux.mkimage.busybox(PLACE + "/app.tar", Entrypoint=UNTIL_TOLD)
+    crux.mkimage.busybox(PLACE + "/other.tar", Entrypoint=UNTIL_TOLD, Labels={"other": "one"})
+    crux.mkimage.busybox(PLACE + "/broken.tar", Entrypoint=["/no/such/program"])
+    shutil.copy(CRUN, PLACE + "/crun")
+    with open(PLACE + "/wrapper", "w") as wrapper:
+        wrapper.write(WRAPPER)
+    os.chmod(PLACE + "/wrapper", 0o755)
+    crux.run("mount", "--bind", PLACE + "/wrapper", CRUN)
+
+
+def teardown():
+    crux.run("umount", CRUN)
+    shutil.rmtree(PLACE)
+
+
+after_each = crux.destroy_everything
+
+
+@contextlib.contextmanager
+def told(verb, word):
+    """The OCI runtime holds or refuses this command of its own for the block's time."""
+    path = f"{PLACE}/{verb}-{word}"
+    with open(path, "w"):
+        pass
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            os.unlink(f"{PLACE}/held-{word}")
+
+
+def until_held(word):
+    crux.eventually(lambda: os.path.exists(f"{PLACE}/held-{word}"), 30, f"the OCI runtime at {word}")
+
+
+def begin():
+    crux.ask("image-import", {**IMAGE, "path": PLACE + "/app.tar"})
+    crux.ask("image-start", {**IMAGE, **ID})
+
+
+def info():
+    return json.loads(crux.ctr("containers", "info", NAME))
+
+
+def tasks():
+    return crux.ctr("tasks", "ls")
+
+
+def runs():
+    return crux.ask("container-status", ID)["status"] == "running"
+
+
+def watch():
+    """The PID of the daemon's watch."""
+    return crux.eventually(lambda: [pid for pid, name in crux.workers().items() if name == "cruxd-watch"], 20, "a watch")[0]
+
+
+# ---- the OCI runtime -------------------------------------------------------------------------------------------------
+
+
+def test_a_watch_that_goes_while_it_deletes():
+    """containerd would keep a task whose shim has none any more."""
+    begin()
+    with told("hold", "delete"):
+        pid = watch()
+        crux.ctr("tasks", "kill", "-s", "SIGKILL", NAME)
+        until_held("delete")
+        leaving = subprocess.Popen(["systemctl", "stop", crux.SERVICE])
+        # One that does not see it through goes at once.
+        deadline = time.monotonic() + 1
+        while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
+            time.sleep(0.02)
+    crux.equal(leaving.wait(60), 0, "stopping the daemon")
+    crux.equal(crux.ctr_list("tasks", "ls", "-q"), [], "tasks")
+    crux.equal(info()["Labels"][EXIT_CODE], "137", "label")
+    crux.ask("image-start", {**IMAGE, **ID})
+    assert runs()
+
+
+if __name__ == "__main__":
+    crux.main()
