@@ -296,7 +296,8 @@ int container_stop(Runtime *runtime, const char *id, Error *error) {
         return 0;
 }
 
-int container_destroy(Runtime *runtime, const char *id, Error *error) {
+/* Whichever image it is of, or only while it is of this one. */
+static int destroy(Runtime *runtime, const char *id, const char *image_name, Error *error) {
         _cleanup_close_ int lock = container_lock(runtime, id, error);
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         _cleanup_(error_clear) Error e = {};
@@ -308,6 +309,8 @@ int container_destroy(Runtime *runtime, const char *id, Error *error) {
         if (r < 0)
                 return r;
         bool exists = r > 0;
+        if (image_name && (!exists || !streq(strempty(container.image), image_name)))
+                return 0;
         r = task_end(runtime, id, TASK_KILL, NULL, error);
         if (r < 0 || !exists)
                 return MIN(r, 0);
@@ -317,6 +320,10 @@ int container_destroy(Runtime *runtime, const char *id, Error *error) {
                 return r;
         }
         return isempty(container.snapshot_key) ? 0 : snapshot_remove(runtime, container.snapshot_key, error);
+}
+
+int container_destroy(Runtime *runtime, const char *id, Error *error) {
+        return destroy(runtime, id, /* image_name= */ NULL, error);
 }
 
 int container_exec(Runtime *runtime, const char *id, char *const *command, const ProcessStdio *stdio,
@@ -429,7 +436,8 @@ int image_destroy(Runtime *runtime, const char *image_name, Error *error) {
         for (size_t i = 0; i < containers.count; i++) {
                 if (!streq(strempty(containers.items[i].image), image_name))
                         continue;
-                r = container_destroy(runtime, containers.items[i].id, error);
+                /* Until its lock is ours it may be updated to another one. */
+                r = destroy(runtime, containers.items[i].id, image_name, error);
                 if (r < 0)
                         return error_prefix(error, r, "container \"%s\"", containers.items[i].id);
         }

@@ -39,7 +39,8 @@ int container_exec(Runtime *runtime, const char *id, char *const *command, const
  * start, container and task are as they were before. ERROR_NOT_FOUND where there is no such container. */
 int container_update(Runtime *runtime, const char *image_name, const char *id, Error *error);
 
-/* Removes all containers made from the image, then its name. Absent is no error. */
+/* Removes all containers made from the image, then its name. One that another command has meanwhile updated
+ * to another image stays. Absent is no error. */
 int image_destroy(Runtime *runtime, const char *image_name, Error *error);
 
 /* Starts the task of a container that exists and has none, its output going to the journal. */

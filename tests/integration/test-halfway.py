@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happens between two steps of a command: the OCI runtime is held, or refuses, at one of its own commands. What is half done is finished or undone, and nobody acts on what was true before."""
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -119,6 +120,32 @@ def test_a_watch_that_goes_while_it_deletes():
     crux.equal(info()["Labels"][EXIT_CODE], "137", "label")
     crux.ask("image-start", {**IMAGE, **ID})
     assert runs()
+
+
+def lock_files():
+    """How many the workers have open: one for the container that they are at work on, or wait for."""
+    count = 0
+    for pid in (pid for pid, name in crux.workers().items() if name != "cruxd-watch"):
+        with contextlib.suppress(OSError):
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    count += os.readlink(f"/proc/{pid}/fd/{fd}").endswith("/lock.containers")
+    return count
+
+
+def test_an_image_that_a_container_is_just_leaving():
+    begin()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with told("hold", "delete"):
+            update = pool.submit(crux.request, "container-update", {**OTHER, **ID, "path": PLACE + "/other.tar"})
+            until_held("delete")
+            destroy = pool.submit(crux.request, "image-destroy", IMAGE)
+            crux.eventually(lambda: lock_files() == 2, 20, "who waits for the container")
+        assert update.result().ok, dict(update.result())
+        assert destroy.result().ok, dict(destroy.result())
+    crux.equal(info()["Image"], "half/app:2", "image of the container")
+    assert runs()
+    crux.equal(crux.ctr_list("images", "ls", "-q"), ["half/app:2"], "images")
 
 
 if __name__ == "__main__":
