@@ -191,13 +191,31 @@ static void remove_snapshot(Runtime *runtime, const char *key) {
                 runtime_unclean(runtime, "snapshot", key, &e);
 }
 
+/* Whether the call that should make it failed or not: the container is there when it names this snapshot, which
+ * no other one does. */
+static int remove_container_of(Runtime *runtime, const char *id, const char *key) {
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_(error_clear) Error e = {};
+        CTR_SHIELD();
+
+        int r = find_container(runtime, id, &container, &e);
+        if (r > 0 && streq(strempty(container.snapshot_key), key)) {
+                r = ctr_container_delete(runtime->client, id, &e);
+                if (r == -ENOENT)
+                        return 0;
+        }
+        if (r < 0)
+                runtime_unclean(runtime, "container", id, &e);
+        return r;
+}
+
 /* Every try has a snapshot of its own, so that two who start the same container cannot harm one another: one
  * of them gets the id, the other one -EEXIST. */
 static int create_and_start(Runtime *runtime, const char *image_name, const char *id, Error *error) {
         _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         _cleanup_free_ char *key = runtime_random_name(id);
-        bool created = false;
+        bool created = false; /* or it cannot be told */
         int r;
 
         if (!key)
@@ -207,18 +225,19 @@ static int create_and_start(Runtime *runtime, const char *image_name, const char
                 return r;
         r = prepare_container(runtime, image_name, id, key, &container, error);
         if (r >= 0) {
+                /* Cancelled, containerd may go on with it when this is over. */
+                CTR_SHIELD();
                 r = ctr_container_create(runtime->client, &container, error);
-                created = r >= 0;
+                created = r != -EEXIST;
         }
         if (r >= 0)
                 r = container_start_task(runtime, &container, error);
         if (r >= 0)
                 return 0;
 
-        CTR_SHIELD();
-        if (created)
-                (void) ctr_container_delete(runtime->client, id, NULL);
-        remove_snapshot(runtime, key);
+        /* A container that stays keeps its snapshot: it could never be started without. */
+        if (!created || remove_container_of(runtime, id, key) >= 0)
+                remove_snapshot(runtime, key);
         return r;
 }
 
@@ -229,6 +248,11 @@ static int check_snapshot(Runtime *runtime, const char *key, Error *error) {
         int r;
 
         r = snapshot_mounts(runtime, key, &mounts, error);
+        if (r == -ENOENT) {
+                error_clear(error);
+                return error_set(error, ERROR_NOT_FOUND,
+                                 "its snapshot \"%s\" is gone, it can only be destroyed or updated", key);
+        }
         if (r >= 0)
                 r = snapshot_open(&mounts, /* read_only= */ true, &root_fd, error);
         return r < 0 ? r : root_check(root_fd, error);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens between two steps of a command: the OCI runtime is held, or refuses, at one of its own commands. What is half done is finished or undone, and nobody acts on what was true before."""
+"""What happens between two steps of a command: the OCI runtime is held, or refuses, at one of its own commands, and the
+connection to containerd is cut at one call. What is half done is finished or undone, and nobody acts on what was true before."""
 
 import concurrent.futures
 import contextlib
@@ -7,10 +8,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import crux
+import workshop
 
 IMAGE = {"ref": "half/app", "version": "1"}
 OTHER = {"ref": "half/app", "version": "2"}
@@ -19,6 +23,7 @@ NAME = "half-app"
 EXIT_CODE = "xyz.cruciblehq.cruxd.exit-code"
 PLACE = crux.scratch() + "/halfway"
 CRUN = "/usr/bin/crun"
+CONTAINERD = "/run/containerd/containerd.sock"
 
 # Runs until it is told its exit code in a file.
 UNTIL_TOLD = ["/bin/sh", "-c", "while [ ! -s /told ]; do sleep 0.1; done; code=$(cat /told); rm /told; exit $code"]
@@ -146,6 +151,78 @@ def test_an_image_that_a_container_is_just_leaving():
     crux.equal(info()["Image"], "half/app:2", "image of the container")
     assert runs()
     crux.equal(crux.ctr_list("images", "ls", "-q"), ["half/app:2"], "images")
+
+
+# ---- containerd ------------------------------------------------------------------------------------------------------
+
+
+class Wire:
+    """A way to containerd that is cut when a call has been made, once, before its reply comes."""
+
+    def __init__(self, path, call, is_done):
+        self.call, self.is_done = call, is_done
+        self.armed, self.cut = True, threading.Event()
+        self.server = socket.socket(socket.AF_UNIX)
+        self.server.bind(path)
+        self.server.listen()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client = self.server.accept()[0]
+                server = socket.socket(socket.AF_UNIX)
+                server.connect(CONTAINERD)
+                held = threading.Event()
+                threading.Thread(target=self.pump, args=(client, server, held, True), daemon=True).start()
+                threading.Thread(target=self.pump, args=(server, client, held, False), daemon=True).start()
+
+    def pump(self, source, target, held, forth):
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                if forth and self.armed and self.call in data:
+                    self.armed = False
+                    held.set()
+                    threading.Thread(target=self.cut_when_done, args=(source, target), daemon=True).start()
+                if forth or not held.is_set():
+                    target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut_when_done(self, *ends):
+        crux.eventually(self.is_done, 30, "the call's effect")
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+        self.cut.set()
+
+
+def test_a_container_whose_making_is_not_answered():
+    crux.ask("image-import", {**IMAGE, "path": PLACE + "/app.tar"})
+    with crux.directory() as top, crux.leftovers():
+        wire = Wire(top + "/containerd.sock", b"containers.v1.Containers/Create", lambda: NAME in crux.ctr_list("containers", "ls", "-q"))
+        with workshop.settings(ContainerdAddress=top + "/containerd.sock"):
+            crux.refused("image-start", {**IMAGE, **ID}, code="unavailable")
+            assert wire.cut.is_set(), "the connection was not cut"
+        wire.server.close()
+        crux.equal(crux.ctr_list("containers", "ls", "-q"), [], "containers")
+    crux.ask("image-start", {**IMAGE, **ID})
+
+
+@crux.table([("destroyed",), ("updated",)])
+def test_a_snapshot_that_somebody_has_removed(then):
+    begin()
+    crux.ask("container-stop", ID)
+    key = info()["SnapshotKey"]
+    crux.ctr("snapshots", "rm", key)
+    crux.refused("image-start", {**IMAGE, **ID}, code="not-found", message=[NAME, key, "can only be destroyed or updated"])
+    if then == "updated":
+        crux.ask("container-update", {**OTHER, **ID, "path": PLACE + "/other.tar"})
+    else:
+        crux.ask("container-destroy", ID)
+        crux.ask("image-start", {**IMAGE, **ID})
+    assert runs()
 
 
 if __name__ == "__main__":
