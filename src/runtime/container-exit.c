@@ -58,6 +58,18 @@ int container_note_exit(Runtime *runtime, const CtrContainer *container, const C
         return write_labels(runtime, container, end, error);
 }
 
+void container_note_end(Runtime *runtime, const char *id, const CtrExit *end) {
+        _cleanup_(ctr_container_clear) CtrContainer container = {};
+        _cleanup_(error_clear) Error e = {};
+        CTR_SHIELD();
+
+        int r = ctr_container_get(runtime->client, id, &container, &e);
+        if (r >= 0 && container_is_service(runtime, &container.labels))
+                r = container_note_exit(runtime, &container, end, &e);
+        if (r < 0 && r != -ENOENT)
+                log_warning("Failed to note how container %s ended, ignoring: %s", id, error_message(&e));
+}
+
 void container_forget_exit(Runtime *runtime, const CtrContainer *container) {
         _cleanup_(error_clear) Error e = {};
 

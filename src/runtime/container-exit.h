@@ -22,6 +22,11 @@ bool container_read_exit(const CtrLabels *labels, CtrExit *ret);
 /* Writes the labels. */
 int container_note_exit(Runtime *runtime, const CtrContainer *container, const CtrExit *end, Error *error);
 
+/* The same, the current labels of the container being asked for, after its task has been deleted: it has
+ * ended whether this succeeds or not, so that what fails is only logged. Nothing for what is no service
+ * container. */
+void container_note_end(Runtime *runtime, const char *id, const CtrExit *end);
+
 /* Takes them off a container that runs again, where there are any. What fails is only logged: they count for
  * nothing while it runs, and are overwritten when it ends. */
 void container_forget_exit(Runtime *runtime, const CtrContainer *container);

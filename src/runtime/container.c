@@ -260,22 +260,28 @@ static int check_snapshot(Runtime *runtime, const char *key, Error *error) {
 
 static int start_existing(Runtime *runtime, const CtrContainer *container, Error *error) {
         TaskState state;
+        CtrExit end;
+        bool ended = false;
         int r;
 
         r = task_get_state(runtime, container->id, &state, NULL, error);
         if (r < 0 || state == TASK_RUNNING)
                 return r;
         if (state != TASK_ABSENT) {
-                r = task_end(runtime, container->id, TASK_KILL, NULL, error);
+                r = task_end(runtime, container->id, TASK_KILL, &end, error);
                 if (r < 0)
                         return r;
+                ended = r > 0 && state == TASK_STOPPED;
         }
         r = check_snapshot(runtime, container->snapshot_key, error);
         if (r < 0)
-                return error_prefix(error, r, "container \"%s\"", container->id);
-        r = container_start_task(runtime, container, error);
+                (void) error_prefix(error, r, "container \"%s\"", container->id);
+        else
+                r = container_start_task(runtime, container, error);
         if (r >= 0)
                 container_forget_exit(runtime, container);
+        else if (ended) /* by itself, and stopped it stays */
+                container_note_end(runtime, container->id, &end);
         return r;
 }
 
@@ -300,24 +306,15 @@ int container_start(Runtime *runtime, const char *image_name, const char *id, Er
 
 int container_stop(Runtime *runtime, const char *id, Error *error) {
         _cleanup_close_ int lock = container_lock(runtime, id, error);
-        _cleanup_(ctr_container_clear) CtrContainer container = {};
-        _cleanup_(error_clear) Error e = {};
         CtrExit end;
         int r;
 
         if (lock < 0)
                 return lock;
         r = task_end(runtime, id, TASK_STOP, &end, error);
-        if (r <= 0)
-                return r;
-        /* It has been stopped, whether this succeeds or not. */
-        CTR_SHIELD();
-        r = find_container(runtime, id, &container, &e);
-        if (r > 0 && container_is_service(runtime, &container.labels))
-                r = container_note_exit(runtime, &container, &end, &e);
-        if (r < 0)
-                log_warning("Failed to note how container %s ended, ignoring: %s", id, error_message(&e));
-        return 0;
+        if (r > 0)
+                container_note_end(runtime, id, &end);
+        return MIN(r, 0);
 }
 
 /* Whichever image it is of, or only while it is of this one. */
@@ -372,8 +369,22 @@ int container_exec(Runtime *runtime, const char *id, char *const *command, const
         return process_run(runtime, id, &process, stdio, ret_exit_code, error);
 }
 
+/* What there was of a container before its update. */
+typedef struct Former {
+        CtrContainer container;
+        TaskState state;
+        CtrExit end; /* of its task, where it has ended */
+        bool ended;
+} Former;
+
+static void former_clear(Former *former) {
+        ctr_container_clear(&former->container);
+}
+
 /* The container as it was, and its task when it had one. */
-static void roll_back(Runtime *runtime, const CtrContainer *old, const CtrContainer *new, bool was_running) {
+static void roll_back(Runtime *runtime, const Former *former, const CtrContainer *new) {
+        const CtrContainer *old = &former->container;
+        const bool was_running = former->state == TASK_RUNNING;
         _cleanup_(error_clear) Error e = {};
         CTR_SHIELD();
 
@@ -387,10 +398,13 @@ static void roll_back(Runtime *runtime, const CtrContainer *old, const CtrContai
         if (r < 0)
                 log_error("Failed to bring back container %s after its update failed: %s", old->id,
                           error_message(&e));
+        if (former->ended && (r < 0 || !was_running))
+                container_note_end(runtime, old->id, &former->end);
 }
 
 /* The new container in the old one's place. */
-static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer *new, Error *error) {
+static int replace(Runtime *runtime, Former *former, const CtrContainer *new, Error *error) {
+        const CtrContainer *old = &former->container;
         int r;
 
         /* As soon as the container names another one, only the lease keeps its snapshot from the garbage
@@ -404,7 +418,8 @@ static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer
         {
                 /* Half ended is no state to come back from. */
                 CTR_SHIELD();
-                r = task_end(runtime, old->id, TASK_STOP, NULL, error);
+                r = task_end(runtime, old->id, TASK_STOP, &former->end, error);
+                former->ended = r > 0 && former->state != TASK_CREATED;
         }
         if (r >= 0)
                 r = ctr_container_update(
@@ -416,18 +431,18 @@ static int replace(Runtime *runtime, const CtrContainer *old, const CtrContainer
 int container_update(Runtime *runtime, const char *image_name, const char *id, Error *error) {
         _cleanup_close_ int lock = container_lock(runtime, id, error);
         _cleanup_(runtime_lease_endp) Runtime *leased = NULL;
-        _cleanup_(ctr_container_clear) CtrContainer old = {}, new = {};
+        _cleanup_(former_clear) Former former = {};
+        _cleanup_(ctr_container_clear) CtrContainer new = {};
         _cleanup_free_ char *key = runtime_random_name(id);
-        TaskState state;
         int r;
 
         if (lock < 0)
                 return lock;
         if (!key)
                 return error_oom(error);
-        r = require_container(runtime, id, &old, error);
+        r = require_container(runtime, id, &former.container, error);
         if (r >= 0)
-                r = task_get_state(runtime, id, &state, NULL, error);
+                r = task_get_state(runtime, id, &former.state, NULL, error);
         if (r >= 0)
                 r = runtime_lease_begin(runtime, &leased, error);
         if (r < 0)
@@ -438,14 +453,14 @@ int container_update(Runtime *runtime, const char *image_name, const char *id, E
                 return r;
         }
 
-        r = replace(runtime, &old, &new, error);
+        r = replace(runtime, &former, &new, error);
         if (r < 0) {
-                roll_back(runtime, &old, &new, state == TASK_RUNNING);
+                roll_back(runtime, &former, &new);
                 return r;
         }
-        container_forget_exit(runtime, &old); /* its labels are the container's still */
-        if (!isempty(old.snapshot_key))
-                remove_snapshot(runtime, old.snapshot_key);
+        container_forget_exit(runtime, &former.container); /* its labels are the container's still */
+        if (!isempty(former.container.snapshot_key))
+                remove_snapshot(runtime, former.container.snapshot_key);
         return 0;
 }
 

@@ -105,6 +105,19 @@ def watch():
     return crux.eventually(lambda: [pid for pid, name in crux.workers().items() if name == "cruxd-watch"], 20, "a watch")[0]
 
 
+@contextlib.contextmanager
+def unseen_end(code):
+    """The container's process has ended so, and the watch does not get to see it in the block."""
+    pid = watch()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        crux.ask("container-exec", {**ID, "command": ["/bin/sh", "-c", f"echo {code} >/told"]})
+        crux.eventually(lambda: "STOPPED" in tasks(), 20, "the end")
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 # ---- the OCI runtime -------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +164,34 @@ def test_an_image_that_a_container_is_just_leaving():
     crux.equal(info()["Image"], "half/app:2", "image of the container")
     assert runs()
     crux.equal(crux.ctr_list("images", "ls", "-q"), ["half/app:2"], "images")
+
+
+def test_an_end_before_a_start_that_fails():
+    begin()
+    with unseen_end(3), told("refuse", "create"):
+        crux.refused("image-start", {**IMAGE, **ID}, code="command-failed", message="OCI runtime create failed")
+    crux.equal(info()["Labels"].get(EXIT_CODE), "3", "label")
+    crux.ask("image-start", {**IMAGE, **ID})
+    assert EXIT_CODE not in info()["Labels"], info()
+
+
+def test_an_end_before_an_update_that_fails():
+    begin()
+    with unseen_end(4):
+        crux.refused("container-update", {**OTHER, **ID, "path": PLACE + "/broken.tar"}, message="/no/such/program")
+    crux.equal(info()["Labels"].get(EXIT_CODE), "4", "label")
+    crux.equal(info()["Image"], "half/app:1", "image")
+    assert not runs()
+
+
+def test_an_update_that_fails_for_good():
+    """Neither the new one nor the old one starts: how the old one was stopped is how it ended."""
+    begin()
+    with told("refuse", "create"):
+        crux.refused("container-update", {**OTHER, **ID, "path": PLACE + "/other.tar"}, message="OCI runtime create failed")
+    crux.equal(info()["Labels"].get(EXIT_CODE), "137", "label")
+    assert not runs()
+    crux.ask("image-start", {**IMAGE, **ID})
 
 
 # ---- containerd ------------------------------------------------------------------------------------------------------
