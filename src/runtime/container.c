@@ -5,11 +5,12 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "config.h"
+#include "containerd/images.h"
 #include "containerd/leases.h"
+#include "oci/spec.h"
 #include "runtime/container-exit.h"
 #include "runtime/container-lock.h"
-#include "runtime/container-spec.h"
-#include "runtime/image-store.h"
+#include "runtime/container-prepare.h"
 #include "runtime/root-check.h"
 #include "runtime/scope.h"
 #include "runtime/snapshot.h"
@@ -26,11 +27,6 @@ const char *container_state_to_string(ContainerState state) {
         default:
                 return "not created";
         }
-}
-
-/* What its scope says it is. NULL without memory. */
-static char *container_description(const char *id, const char *image_name) {
-        return format_string("cruxd container %s (%s)", id, strempty(image_name));
 }
 
 /* 1 when the container is there, 0 when it is not. */
@@ -107,81 +103,6 @@ int container_start_task(Runtime *runtime, const CtrContainer *container, Error 
         return r;
 }
 
-/* The spec of a service container: what its image says, and nothing else. */
-static int write_spec(Runtime *runtime, const char *id, const char *image_name, const ImageConfig *config,
-                      const CtrMounts *mounts, Buffer *ret, Error *error) {
-        _cleanup_free_ char *slice = container_slice(runtime);
-        _cleanup_free_ char *description = container_description(id, image_name);
-        _cleanup_strv_ char **args = image_config_args(config);
-        _cleanup_(image_user_clear) ImageUser user = {};
-        _cleanup_close_ int root_fd = -EBADF;
-        int r;
-
-        if (!slice || !description || !args)
-                return error_oom(error);
-        if (!args[0])
-                return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "image \"%s\" has neither entrypoint nor command to run", image_name);
-        r = snapshot_open(mounts, /* read_only= */ true, &root_fd, error);
-        if (r >= 0)
-                r = root_check(root_fd, error);
-        if (r >= 0)
-                r = container_user(config->user, root_fd, &user, error);
-        if (r < 0)
-                return error_prefix(error, r, "image \"%s\"", image_name);
-        return container_spec_write(runtime,
-                                    &(ContainerSpec) {
-                                            .id = id,
-                                            .slice = slice,
-                                            .args = args,
-                                            .env = config->env,
-                                            .cwd = config->workdir,
-                                            .user = &user,
-                                            .description = description,
-                                    },
-                                    ret, error);
-}
-
-/* A container from the image on a fresh snapshot of this key: both filled into *ret, nothing of it in
- * containerd yet but the snapshot. */
-static int prepare_container(Runtime *runtime, const char *image_name, const char *id,
-                             const char *snapshot_key, CtrContainer *ret, Error *error) {
-        _cleanup_(ctr_container_clear) CtrContainer container = { .has_runc_options = true };
-        _cleanup_(ctr_mounts_clear) CtrMounts mounts = {};
-        _cleanup_(image_clear) Image image = {};
-        _cleanup_(buffer_clear) Buffer spec = {};
-        Platform platform;
-        Digest chain;
-        int r;
-
-        platform_host(&platform);
-        r = image_store_find(runtime, image_name, &platform, &image, error);
-        if (r >= 0)
-                r = image_unpack(runtime, &image, &chain, error);
-        if (r >= 0)
-                r = snapshot_prepare(runtime, snapshot_key, &chain, /* temporary= */ false, &mounts, error);
-        if (r >= 0)
-                r = write_spec(runtime, id, image_name, &image.config, &mounts, &spec, error);
-        if (r >= 0)
-                r = runtime_labels(runtime, /* temporary= */ false, &container.labels, error);
-        if (r < 0)
-                return r;
-
-        CtrRuncOptions options = runtime_runc_options(runtime);
-        container.runc_options.systemd_cgroup = options.systemd_cgroup;
-        container.spec_length = spec.length;
-        container.spec = TAKE_PTR(spec.data);
-        if (free_and_strdup(&container.id, id) < 0 || free_and_strdup(&container.image, image_name) < 0 ||
-            free_and_strdup(&container.runtime, CTR_RUNTIME_RUNC) < 0 ||
-            free_and_strdup(&container.runc_options.binary_name, options.binary_name) < 0 ||
-            free_and_strdup(&container.snapshotter, DEFAULT_SNAPSHOTTER) < 0 ||
-            free_and_strdup(&container.snapshot_key, snapshot_key) < 0)
-                return error_oom(error);
-        *ret = container;
-        container = (CtrContainer) {};
-        return 0;
-}
-
 /* Undoes what was made for something that failed. */
 static void remove_snapshot(Runtime *runtime, const char *key) {
         _cleanup_(error_clear) Error e = {};
@@ -191,8 +112,8 @@ static void remove_snapshot(Runtime *runtime, const char *key) {
                 runtime_unclean(runtime, "snapshot", key, &e);
 }
 
-/* Whether the call that should make it failed or not: the container is there when it names this snapshot, which
- * no other one does. */
+/* Whether the call that should make it failed or not: the container is there when it names this snapshot,
+ * which no other one does. */
 static int remove_container_of(Runtime *runtime, const char *id, const char *key) {
         _cleanup_(ctr_container_clear) CtrContainer container = {};
         _cleanup_(error_clear) Error e = {};
@@ -223,7 +144,7 @@ static int create_and_start(Runtime *runtime, const char *image_name, const char
         r = runtime_lease_begin(runtime, &leased, error);
         if (r < 0)
                 return r;
-        r = prepare_container(runtime, image_name, id, key, &container, error);
+        r = container_prepare(runtime, image_name, id, key, &container, error);
         if (r >= 0) {
                 /* Cancelled, containerd may go on with it when this is over. */
                 CTR_SHIELD();
@@ -447,7 +368,7 @@ int container_update(Runtime *runtime, const char *image_name, const char *id, E
                 r = runtime_lease_begin(runtime, &leased, error);
         if (r < 0)
                 return r;
-        r = prepare_container(runtime, image_name, id, key, &new, error);
+        r = container_prepare(runtime, image_name, id, key, &new, error);
         if (r < 0) {
                 remove_snapshot(runtime, key);
                 return r;
