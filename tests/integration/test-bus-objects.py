@@ -70,6 +70,14 @@ class Bus(sdbus.Bus):
         return {path: {name.rsplit(".", 1)[1]: values for name, values in interfaces.items() if name.startswith(NAME)}
                 for path, interfaces in found.items() if path.startswith(f"{PATH}/{kind}")}
 
+    def until_runs(self):
+        """Until the container is known, and to run: it is told of first when it is made, before it runs."""
+
+        def state():
+            return self.objects("container").get(CONTAINER, {}).get("Container", {}).get("State")
+
+        crux.eventually(lambda: state() == "running", 20, "the object of what runs")
+
     def until(self, matches, what, seconds=60):
         """Hears signals until one matches, and gives it."""
         for heard in self.signals(seconds):
@@ -229,7 +237,7 @@ def test_methods_of_objects_are_the_managers():
     with Bus() as bus:
         import_app()
         start_app()
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         crux.equal(bus.method("GetContainer", "s", "obj/app"), [CONTAINER], "GetContainer")
         crux.equal(bus.method("ListContainers")[0][0][:2], ("obj-app", "obj/app:1"), "as listed")
         for command in (["/bin/sh", "-c", "echo out; echo err >&2; exit 4"], ["/no/such"], []):
@@ -259,7 +267,7 @@ def test_who_may():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
     looked = busctl("bob", "get-property", NAME, CONTAINER, f"{NAME}.Container", "State")
     crux.equal(looked.stdout, 's "running"\n', "what bob sees")
     for path, interface, *method in ((CONTAINER, "Container", "Stop"), (CONTAINER, "Container", "Exec", "as", "1", "true"),
@@ -337,7 +345,7 @@ def test_a_watch_that_is_killed():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         bus.seen.clear()
         (pid,) = watches()
         os.kill(pid, signal.SIGSTOP)  # so that it cannot tell of what happens now
@@ -357,7 +365,7 @@ def test_containerd_goes_and_comes():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         version, pid = bus.get("ContainerdVersion"), bus.get("PID", CONTAINER, "Container")
         crux.contains(crux.run("containerd", "--version"), version.split("~")[0].lstrip("v"))
         crux.run("systemctl", "stop", "containerd.service")
@@ -399,7 +407,7 @@ def test_reload_is_no_news():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         before = watches()
         bus.seen.clear()
         crux.run("systemctl", "reload", crux.SERVICE)
@@ -414,7 +422,7 @@ def test_an_update_that_fails():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         crux.refused("container-update", {"ref": "obj/app", "version": "2", "id": "obj/app", "path": broken_archive})
         crux.equal(crux.ask("container-status", {"id": "obj/app"})["status"], "running", "status")
         tell(6)
@@ -492,7 +500,7 @@ def test_introspection_is_what_is_installed(interface, path):
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
         (text,) = bus.call(NAME, path, "org.freedesktop.DBus.Introspectable", "Introspect")
     running = xml.etree.ElementTree.fromstring(text)
     installed = xml.etree.ElementTree.parse(f"/usr/share/dbus-1/interfaces/{NAME}.{interface}.xml").getroot()
@@ -503,7 +511,7 @@ def test_the_tree():
     import_app()
     start_app()
     with Bus() as bus:
-        crux.eventually(lambda: CONTAINER in bus.objects(), 20, "the object")
+        bus.until_runs()
     tree = crux.run("busctl", "tree", "--list", NAME).splitlines()
     for path in (PATH, CONTAINER, IMAGE):
         assert path in tree, tree
