@@ -8,7 +8,7 @@
 static char *scope_of(const char *instance, const char *id) {
         if (!instance || streq(instance, DEFAULT_INSTANCE))
                 return format_string("--unit=cruxd-%s.scope", id);
-        return format_string("--unit=cruxd-%s-%s.scope", instance, id);
+        return format_string("--unit=cruxd-%s--%s.scope", instance, id);
 }
 
 int log_command_new(const Options *options, char ***ret, Error *error) {

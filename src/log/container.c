@@ -7,6 +7,7 @@
 
 #include "base/string-util.h"
 
+#define DEFAULT_INSTANCE "default"
 #define MAIN_SOCKET "/run/systemd/journal/socket"
 
 static const char *variable(char *const environment[], const char *name) {
@@ -40,7 +41,7 @@ ContainerLog container_log_parse(int argc, char *const argv[], char *const envir
         if (isempty(container.name))
                 container.name = container.id;
         if (isempty(container.instance))
-                container.instance = "default";
+                container.instance = DEFAULT_INSTANCE;
         return container;
 }
 
@@ -59,7 +60,9 @@ static int add_field(Buffer *buffer, const char *name, const char *value) {
 }
 
 int container_log_fields(const ContainerLog *container, Buffer *ret) {
-        _cleanup_free_ char *scope = format_string("cruxd-%s.scope", container->id);
+        bool named = !streq(container->instance, DEFAULT_INSTANCE);
+        _cleanup_free_ char *scope = format_string("cruxd-%s%s%s.scope", named ? container->instance : "",
+                                                   named ? "--" : "", container->id);
         if (!scope)
                 return -ENOMEM;
 

@@ -88,25 +88,26 @@ CtrRuncOptions runtime_runc_options(const Runtime *runtime) {
                                   .systemd_cgroup = runtime->systemd_cgroup };
 }
 
-/* What the cgroups of an instance begin with. NULL without memory. */
-static char *cgroup_prefix(const Runtime *runtime) {
-        return streq(runtime->instance, DEFAULT_INSTANCE) ? strdup("cruxd")
-                                                          : format_string("cruxd-%s", runtime->instance);
-}
-
 char *runtime_cgroups_path(const Runtime *runtime, const char *slice, const char *id) {
-        _cleanup_free_ char *prefix = cgroup_prefix(runtime);
+        const char *instance = runtime->instance;
+        bool named = !streq(instance, DEFAULT_INSTANCE);
 
-        if (!prefix)
-                return NULL;
-        return runtime->systemd_cgroup ? format_string("%s:%s:%s", slice, prefix, id)
-                                       : format_string("/%s/%s", prefix, id);
+        /* The OCI runtime makes "PREFIX-ID.scope" of "SLICE:PREFIX:ID". */
+        if (runtime->systemd_cgroup)
+                return named ? format_string("%s:cruxd-%s-:%s", slice, instance, id)
+                             : format_string("%s:cruxd:%s", slice, id);
+        return named ? format_string("/cruxd-%s/%s", instance, id) : format_string("/cruxd/%s", id);
 }
 
 char *runtime_scope(const Runtime *runtime, const char *id) {
-        _cleanup_free_ char *prefix = cgroup_prefix(runtime);
+        _cleanup_free_ char *prefix = runtime_scope_prefix(runtime);
 
-        return prefix ? format_string("%s-%s.scope", prefix, id) : NULL;
+        return prefix ? format_string("%s%s.scope", prefix, id) : NULL;
+}
+
+char *runtime_scope_prefix(const Runtime *runtime) {
+        return streq(runtime->instance, DEFAULT_INSTANCE) ? strdup("cruxd-")
+                                                          : format_string("cruxd-%s--", runtime->instance);
 }
 
 /* Where containerd keeps its blobs as files; NULL where it does not say or the directory is not ours to read.

@@ -66,8 +66,13 @@ CtrRuncOptions runtime_runc_options(const Runtime *runtime);
 /* The spec's cgroupsPath for a container in `slice` ("cruxd.slice"). NULL without memory. */
 char *runtime_cgroups_path(const Runtime *runtime, const char *slice, const char *id);
 
-/* The unit that systemd makes of that path. NULL without memory. */
+/* The unit that systemd makes of that path: "cruxd-ID.scope", or "cruxd-INSTANCE--ID.scope" of another
+ * instance than the default one. No identifier has two dashes in a row, so that none is like one of another
+ * instance. NULL without memory. */
 char *runtime_scope(const Runtime *runtime, const char *id);
+
+/* What stands before the id in these names. NULL without memory. */
+char *runtime_scope_prefix(const Runtime *runtime);
 
 /* An fd of the blob's file in containerd's content store, or -EBADF where this process cannot read it: then
  * the content service must be asked. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/scope.h"
 
+#include <string.h>
 #include <systemd/sd-bus.h>
 
 #include "base/log.h"
 #include "base/string-util.h"
+#include "protocol/identifier.h"
 
 /* PID 1 answers at once or has other worries. */
 #define CALL_TIMEOUT_USEC UINT64_C(1000000)
@@ -38,13 +40,24 @@ void scope_describe(const char *unit, const char *description) {
                 log_debug_errno(r, "Failed to describe %s, ignoring: %m", unit);
 }
 
+/* Another instance's scope may begin with the prefix, but what follows is no identifier then. */
+static bool is_scope_of(const char *prefix, const char *unit) {
+        const char *rest = skip_prefix(unit, prefix), *end = rest ? strrchr(rest, '.') : NULL;
+        _cleanup_free_ char *id = end ? strndup(rest, (size_t) (end - rest)) : NULL;
+
+        return id && identifier_is_valid(id);
+}
+
 /* Names of the loaded ones: a(ssssssouso), the name first. */
-static int list_units(sd_bus *bus, const char *pattern, char ***ret) {
+static int list_units(sd_bus *bus, const char *prefix, char ***ret) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_free_ char *pattern = format_string("%s*.scope", prefix);
         _cleanup_strv_ char **units = NULL;
         const char *name;
         int r;
 
+        if (!pattern)
+                return -ENOMEM;
         r = new_call(bus, "ListUnitsByPatterns", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "asas", 2, "active", "failed", 1, pattern);
@@ -54,7 +67,8 @@ static int list_units(sd_bus *bus, const char *pattern, char ***ret) {
                 r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
         while (r >= 0 && (r = sd_bus_message_read(reply, "(ssssssouso)", &name, NULL, NULL, NULL, NULL, NULL,
                                                   NULL, NULL, NULL, NULL)) > 0)
-                r = strv_extend(&units, name);
+                if (is_scope_of(prefix, name))
+                        r = strv_extend(&units, name);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(units);
@@ -98,7 +112,7 @@ static int stop(sd_bus *bus, const char *unit) {
         return r;
 }
 
-unsigned scope_stop_empty(const char *pattern) {
+unsigned scope_stop_empty(const char *prefix) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_strv_ char **units = NULL;
         unsigned n = 0;
@@ -106,7 +120,7 @@ unsigned scope_stop_empty(const char *pattern) {
 
         r = sd_bus_open_system(&bus);
         if (r >= 0)
-                r = list_units(bus, pattern, &units);
+                r = list_units(bus, prefix, &units);
         if (r < 0)
                 log_debug_errno(r, "Failed to look for empty scopes, ignoring: %m");
         for (char **unit = units; unit && *unit; unit++) {

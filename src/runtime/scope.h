@@ -10,7 +10,7 @@
  * debug. */
 void scope_describe(const char *unit, const char *description);
 
-/* Stops the scopes of a pattern as of systemctl(1) that have no process any more, and forgets those that have
- * failed; gives how many. systemd does that by itself, unless it was told of the scope when the container had
- * died already. What fails is only logged, at the level debug. */
-unsigned scope_stop_empty(const char *pattern);
+/* Stops the scopes "PREFIXid.scope", whatever identifier the id is, that have no process any more, and
+ * forgets those that have failed; gives how many. systemd does that by itself, unless it was told of the
+ * scope when the container had died already. What fails is only logged, at the level debug. */
+unsigned scope_stop_empty(const char *prefix);

@@ -134,10 +134,10 @@ static void sweep_directories(Sweeper *s) {
 
 /* A container that was killed while it was made may leave its scope, which systemd keeps for ever. */
 static void sweep_scopes(Sweeper *s) {
-        _cleanup_free_ char *pattern = runtime_scope(s->runtime, "*");
+        _cleanup_free_ char *prefix = runtime_scope_prefix(s->runtime);
 
-        if (pattern && s->runtime->systemd_cgroup)
-                s->done.scopes = scope_stop_empty(pattern);
+        if (prefix && s->runtime->systemd_cgroup)
+                s->done.scopes = scope_stop_empty(prefix);
 }
 
 int sweep(Runtime *runtime, Sweep *ret, Error *error) {

@@ -34,15 +34,26 @@ def build(*steps, **more):
 
 
 @contextlib.contextmanager
-def service(id, command):
+def service(id, command, instance="default"):
     """A running container."""
+    path = f"/run/cruxd/instances/{instance}/cruxd.sock" if instance != "default" else None
     build({"run": "true"}, entrypoint=["/bin/sh", "-c", command])
-    crux.ask("image-import", {"ref": id, "version": "1", "path": output + "/image.tar"})
-    crux.ask("image-start", {"ref": id, "version": "1"})
+    crux.ask("image-import", {"ref": id, "version": "1", "path": output + "/image.tar"}, path=path)
     try:
-        yield f"cruxd-{id.replace('/', '-')}.scope"
+        crux.ask("image-start", {"ref": id, "version": "1"}, path=path)
+        yield f"cruxd-{instance + '--' if path else ''}{id.replace('/', '-')}.scope"
     finally:
-        crux.ask("image-destroy", {"ref": id, "version": "1"})
+        crux.ask("image-destroy", {"ref": id, "version": "1"}, path=path)
+
+
+@contextlib.contextmanager
+def second_instance():
+    """Its name."""
+    crux.run("systemctl", "start", "cruxd@other.socket")
+    try:
+        yield "other"
+    finally:
+        crux.run("systemctl", "stop", "cruxd@other.socket", "cruxd@other.service", check=False)
 
 
 def settings(**values):
@@ -191,15 +202,25 @@ def test_restart_leaves_containers_running():
 def test_a_second_instance():
     """It has its own socket and namespace, and neither sees what is the other's."""
     other = "/run/cruxd/instances/other/cruxd.sock"
-    crux.run("systemctl", "start", "cruxd@other.socket")
-    try:
-        with service("test/mine", "sleep 10000"):
-            crux.equal(crux.ask("container-status", {"id": "test/mine"}, path=other)["status"], "not created")
-            crux.refused("image-start", {"ref": "test/mine", "version": "1"}, path=other, code="not-found")
-            crux.ask("image-destroy", {"ref": "test/mine", "version": "1"}, path=other)
-            crux.equal(crux.ask("container-status", {"id": "test/mine"})["status"], "running")
-    finally:
-        crux.run("systemctl", "stop", "cruxd@other.socket", "cruxd@other.service", check=False)
+    with second_instance(), service("test/mine", "sleep 10000"):
+        crux.equal(crux.ask("container-status", {"id": "test/mine"}, path=other)["status"], "not created")
+        crux.refused("image-start", {"ref": "test/mine", "version": "1"}, path=other, code="not-found")
+        crux.ask("image-destroy", {"ref": "test/mine", "version": "1"}, path=other)
+        crux.equal(crux.ask("container-status", {"id": "test/mine"})["status"], "running")
+
+
+def test_an_id_that_begins_with_an_instances_name():
+    """Both run, in scopes of their own, and what each writes is found."""
+    with second_instance() as other, service("other/x", "echo first; sleep 10000") as first, \
+            service("x", "echo second; sleep 10000", instance=other) as second:
+        for scope, slice, id, instance, word in ((first, "cruxd-default.slice", "other/x", "default", "first"),
+                                                 (second, "cruxd-other.slice", "x", "other", "second")):
+            crux.equal(crux.show(scope, "ActiveState", "Slice"), {"ActiveState": "active", "Slice": slice}, scope)
+
+            def said():
+                return crux.run("cruxctl", f"--instance={instance}", "log", id, "-o", "cat", "-n", "1", "CRUXD_STREAM=stdout")
+
+            crux.eventually(lambda: said() == word + "\n", 10, f"the output in {scope}")
 
 
 # ---- the journal -------------------------------------------------------------------------------------------------------
@@ -295,14 +316,29 @@ def test_builds_have_a_slice_of_their_own():
         crux.equal(crux.show(scope, "Slice")["Slice"], "cruxd-default-build.slice")
 
 
+def failed_scope(name):
+    crux.run("systemd-run", "--scope", f"--unit={name}", "-p", "RuntimeMaxSec=100ms", "sleep", "10000", check=False)
+    crux.eventually(lambda: crux.show(name, "ActiveState")["ActiveState"] == "failed", 20, "its failure")
+
+
+def is_gone(scope):
+    return crux.show(scope, "LoadState")["LoadState"] == "not-found"
+
+
 def test_scopes_that_nobody_needs_are_removed():
-    """A failed one stays for ever, as does one whose container had died before systemd knew of it."""
-    scope = "cruxd-left.scope"
-    crux.run("systemd-run", "--scope", f"--unit={scope}", "-p", "RuntimeMaxSec=100ms", "sleep", "10000", check=False)
-    crux.eventually(lambda: crux.show(scope, "ActiveState")["ActiveState"] == "failed", 20, "its failure")
+    """A failed one stays for ever, as does one whose container had died before systemd knew of it. Each instance looks at
+    its own."""
+    ours, theirs = "cruxd-left.scope", "cruxd-other--left.scope"
+    failed_scope(ours)
+    failed_scope(theirs)
     with service("test/needed", "sleep 10000") as needed:
         crux.run("systemctl", "restart", crux.SERVICE)
-        crux.eventually(lambda: crux.show(scope, "LoadState")["LoadState"] == "not-found", 20, "its end")
+        crux.eventually(lambda: is_gone(ours), 20, "its end")
+        crux.equal(crux.show(needed, "ActiveState")["ActiveState"], "active")
+        crux.equal(crux.show(theirs, "ActiveState")["ActiveState"], "failed")
+        with second_instance() as other:
+            crux.ask("status", path=f"/run/cruxd/instances/{other}/cruxd.sock")
+            crux.eventually(lambda: is_gone(theirs), 20, "the other's end")
         crux.equal(crux.show(needed, "ActiveState")["ActiveState"], "active")
 
 

@@ -125,7 +125,7 @@ TEST(logs) {
                 &(Options) { .arguments = arguments, .n_arguments = 1, .instance = "default", .json = true },
                 "journalctl --unit=cruxd-acme-hello.scope --output=json");
         check_log(&(Options) { .arguments = arguments, .n_arguments = 1, .instance = "ci", .quiet = true },
-                  "journalctl --unit=cruxd-ci-acme-hello.scope --quiet");
+                  "journalctl --unit=cruxd-ci--acme-hello.scope --quiet");
 }
 
 TEST(a_log_of_no_container) {

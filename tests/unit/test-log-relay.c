@@ -317,13 +317,17 @@ TEST(arguments_become_fields) {
                                        "CONTAINER_NAME\n\12\0\0\0\0\0\0\0acme\nhello\n"
                                        "CONTAINER_ID=acme-hello\nCONTAINER_NAMESPACE=cruxd\n"
                                        "CRUXD_INSTANCE=edge\nCRUXD_CONTAINER=acme-hello\n"
-                                       "OBJECT_SYSTEMD_UNIT=cruxd-acme-hello.scope\n";
+                                       "OBJECT_SYSTEMD_UNIT=cruxd-edge--acme-hello.scope\n";
         ASSERT_EQ(fields.length, sizeof(expected));
         ASSERT_EQ(memcmp(fields.data, expected, sizeof(expected)), 0);
 
         c = container_log_parse(1, argv, environment);
         ASSERT_STREQ(c.name, "acme-hello");
         ASSERT_STREQ(c.instance, "default");
+        buffer_clear(&fields);
+        ASSERT_EQ(container_log_fields(&c, &fields), 0);
+        ASSERT_EQ(buffer_append(&fields, "", 1), 0);
+        ASSERT_CONTAINS(fields.data, "\nOBJECT_SYSTEMD_UNIT=cruxd-acme-hello.scope\n");
         ASSERT_STREQ(container_log_socket(&c, path), "/run/systemd/journal/socket");
         c.journal_namespace = "../../x";
         ASSERT_STREQ(container_log_socket(&c, path), "/run/systemd/journal/socket");
