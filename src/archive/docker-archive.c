@@ -97,7 +97,7 @@ static TableEntry *find_file(Reading *reading, const char *what, const char *nam
 
         if (!entry)
                 error_set(error, ERROR_INVALID_ARGUMENT, "%s \"%.*s\" is not in the archive", what,
-                          ARCHIVE_PATH_MAX, name);
+                          utf8_cut(name, ARCHIVE_PATH_MAX), name);
         return entry;
 }
 

@@ -12,6 +12,9 @@
 #include "base/fd-util.h"
 #include "base/string-util.h"
 
+/* How much of a path that is too long an error shows, in bytes. */
+#define QUOTE_MAX 64U
+
 /* A directory on the way down. One that may have been made for a mount point alone is written only when
  * something in it is. */
 typedef struct Frame {
@@ -100,8 +103,9 @@ static int set_path(LayerWalk *walk, size_t length, const char *prefix, const ch
                 return error_oom(error);
         walk->path.length--;
         if (walk->path.length > LAYER_PATH_MAX)
-                return error_set(error, ERROR_UNSUPPORTED, "/%.64s…: path longer than %llu bytes",
-                                 walk->path.data, (unsigned long long) LAYER_PATH_MAX);
+                return error_set(error, ERROR_UNSUPPORTED, "/%.*s…: path longer than %llu bytes",
+                                 utf8_cut(walk->path.data, QUOTE_MAX), walk->path.data,
+                                 (unsigned long long) LAYER_PATH_MAX);
         return 0;
 }
 
@@ -261,8 +265,8 @@ static int visit_directory(LayerWalk *walk, Frame *parent, const char *name, Err
         unsigned marks;
 
         if (frame.depth > LAYER_DEPTH_MAX)
-                return error_set(error, ERROR_UNSUPPORTED, "/%.64s…: directories deeper than %u levels",
-                                 walk->path.data, LAYER_DEPTH_MAX);
+                return error_set(error, ERROR_UNSUPPORTED, "/%.*s…: directories deeper than %u levels",
+                                 utf8_cut(walk->path.data, QUOTE_MAX), walk->path.data, LAYER_DEPTH_MAX);
         _cleanup_close_ int fd = open_child(walk, parent->fd, name, O_DIRECTORY, error);
         if (fd < 0)
                 return fd;

@@ -249,7 +249,7 @@ int json_write_string(const char *s, size_t length, Buffer *buffer) {
                 }
                 size_t sequence = utf8_sequence_length(s + i, length - i);
                 r = sequence > 0 ? buffer_append(buffer, s + i, sequence)
-                                 : buffer_append_string(buffer, "\xef\xbf\xbd");
+                                 : buffer_append_string(buffer, UTF8_REPLACEMENT);
                 i += MAX(sequence, (size_t) 1);
         }
         return r < 0 ? r : buffer_append(buffer, "\"", 1);

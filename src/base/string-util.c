@@ -6,6 +6,9 @@
 
 #include "base/buffer.h"
 
+/* Bytes. */
+#define UTF8_SEQUENCE_MAX 4U
+
 size_t strv_length(char *const *strv) {
         size_t n = 0;
 
@@ -87,6 +90,10 @@ int free_and_strdup(char **p, const char *s) {
         return 0;
 }
 
+static bool is_continuation(char c) {
+        return ((unsigned char) c & 0xc0) == 0x80;
+}
+
 size_t utf8_sequence_length(const char *s, size_t n) {
         const unsigned char *u = (const unsigned char *) s;
         unsigned char low = 0x80, high = 0xbf;
@@ -133,7 +140,6 @@ bool utf8_is_valid(const char *s, size_t n) {
 }
 
 char *utf8_sanitize(const char *s, size_t n, size_t *ret_length) {
-        static const char replacement[] = "\xef\xbf\xbd";
         _cleanup_(buffer_clear) Buffer b = {};
 
         for (size_t i = 0, l; i < n; i += l) {
@@ -144,7 +150,7 @@ char *utf8_sanitize(const char *s, size_t n, size_t *ret_length) {
                         return NULL;
                 l = good;
                 if (i + good < n) {
-                        if (buffer_append(&b, replacement, strlen(replacement)) < 0)
+                        if (buffer_append_string(&b, UTF8_REPLACEMENT) < 0)
                                 return NULL;
                         l++;
                 }
@@ -154,6 +160,15 @@ char *utf8_sanitize(const char *s, size_t n, size_t *ret_length) {
         if (ret_length)
                 *ret_length = b.length - 1;
         return TAKE_PTR(b.data);
+}
+
+int utf8_cut(const char *s, size_t max) {
+        const size_t n = strnlen(s, max);
+        size_t border = n;
+
+        while (border > 0 && n - border < UTF8_SEQUENCE_MAX - 1 && is_continuation(s[border]))
+                border--;
+        return (int) (is_continuation(s[border]) ? n : border);
 }
 
 int parse_uint64(const char *s, uint64_t *ret) {

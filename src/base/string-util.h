@@ -42,6 +42,9 @@ char *format_string(const char *format, ...) _printf_(1, 2);
 /* Replaces *p, freeing what was there; keeps it on -ENOMEM. NULL copies to NULL. */
 int free_and_strdup(char **p, const char *s);
 
+/* U+FFFD, which stands for what is no text. */
+#define UTF8_REPLACEMENT "\xef\xbf\xbd"
+
 /* Length in bytes of the UTF-8 sequence at s (n bytes are there), or 0 where it is not valid (RFC 3629: no
  * overlong forms, no surrogates, nothing over U+10FFFF). n > 0. */
 size_t utf8_sequence_length(const char *s, size_t n) _pure_;
@@ -51,6 +54,10 @@ bool utf8_is_valid(const char *s, size_t n) _pure_;
 /* A copy in which every byte that is not part of a valid sequence is U+FFFD; ends in a NUL that *ret_length
  * does not count. NULL without memory. */
 char *utf8_sanitize(const char *s, size_t n, size_t *ret_length);
+
+/* How many bytes of `s`, at most `max`, are whole characters: the precision of a "%.*s". Where it is no
+ * UTF-8, as many as there are. */
+int utf8_cut(const char *s, size_t max) _pure_;
 
 /* Whole decimal numbers, without sign, space or leading plus: 0, or -EINVAL, -ERANGE. */
 int parse_uint64(const char *s, uint64_t *ret);

@@ -29,10 +29,11 @@ int digest_parse(const char *text, Digest *ret, Error *error) {
 
         if (!hex && names_other_algorithm(text))
                 return error_set(error, ERROR_UNSUPPORTED, "digest \"%.*s\": only sha256 is supported",
-                                 QUOTE_MAX, text);
+                                 utf8_cut(text, QUOTE_MAX), text);
         if (!hex || strnlen(hex, DIGEST_HEX_LENGTH + 1) != DIGEST_HEX_LENGTH ||
             !is_lower_hex(hex, DIGEST_HEX_LENGTH))
-                return error_set(error, ERROR_INVALID_ARGUMENT, "invalid digest \"%.*s\"", QUOTE_MAX, text);
+                return error_set(error, ERROR_INVALID_ARGUMENT, "invalid digest \"%.*s\"",
+                                 utf8_cut(text, QUOTE_MAX), text);
         memcpy(ret->string, text, DIGEST_LENGTH + 1);
         return 0;
 }

@@ -2,6 +2,7 @@
 #include "oci/manifest.h"
 
 #include "base/json.h"
+#include "base/string-util.h"
 #include "oci/document.h"
 #include "oci/media-type.h"
 
@@ -24,7 +25,7 @@ static int check_kind(json_object *object, MediaKind kind, Error *error) {
                 return r;
         if (r > 0 && media_type_kind(media_type) != kind)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "media type \"%.*s\" is not that of %s",
-                                 MEDIA_TYPE_LENGTH_MAX, media_type,
+                                 utf8_cut(media_type, MEDIA_TYPE_LENGTH_MAX), media_type,
                                  kind == MEDIA_INDEX ? "an index" : "a manifest");
         bool foreign = kind == MEDIA_INDEX ? json_member(object, "config") || json_member(object, "layers")
                                            : json_member(object, "manifests") != NULL;

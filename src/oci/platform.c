@@ -110,7 +110,7 @@ int platform_parse(const char *text, Platform *ret, Error *error) {
         if (!architecture || !copy[0] || !architecture[0] || (variant && !variant[0]))
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                  "platform \"%.*s\" is not of the form os/architecture[/variant]",
-                                 PLATFORM_MAX, strempty(text));
+                                 utf8_cut(strempty(text), PLATFORM_MAX), strempty(text));
         return platform_from_parts(copy, architecture, variant, ret, error);
 }
 

@@ -211,7 +211,8 @@ int reference_parse(const char *text, Reference *ret, Error *error) {
 
         int r = parse(text, &reference, error);
         if (r < 0)
-                return error_prefix(error, r, "image reference \"%.*s\"", REFERENCE_PATH_MAX, strempty(text));
+                return error_prefix(error, r, "image reference \"%.*s\"",
+                                    utf8_cut(strempty(text), REFERENCE_PATH_MAX), strempty(text));
         *ret = TAKE(reference, (Reference) {});
         return 0;
 }

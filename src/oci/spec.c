@@ -7,6 +7,9 @@
 #include "base/string-util.h"
 #include "oci/spec-json.h"
 
+/* How much of a string that is too long an error shows, in bytes. */
+#define QUOTE_MAX 32U
+
 /* Adds up in *size what the strings take of SPEC_STRINGS_MAX. `what` is one of them. */
 static int check_strings(const char *what, char *const *strings, size_t *size, Error *error) {
         for (char *const *s = strings; s && *s; s++) {
@@ -14,8 +17,8 @@ static int check_strings(const char *what, char *const *strings, size_t *size, E
 
                 if (n > SPEC_STRING_MAX)
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                         "%s \"%.32s…\" has %zu bytes, over the limit of %zu", what, *s,
-                                         n - 1, SPEC_STRING_MAX - 1);
+                                         "%s \"%.*s…\" has %zu bytes, over the limit of %zu", what,
+                                         utf8_cut(*s, QUOTE_MAX), *s, n - 1, SPEC_STRING_MAX - 1);
                 *size += n + sizeof(char *);
         }
         if (*size > SPEC_STRINGS_MAX)

@@ -255,7 +255,8 @@ int image_user_resolve(const char *user, const char *passwd, size_t passwd_lengt
         int r = resolve(strempty(user), (Piece) { passwd, passwd ? passwd_length : 0 },
                         (Piece) { group, group ? group_length : 0 }, &resolved, error);
         if (r < 0)
-                return error_prefix(error, r, "user \"%.*s\"", USER_NAME_MAX, strempty(user));
+                return error_prefix(error, r, "user \"%.*s\"", utf8_cut(strempty(user), USER_NAME_MAX),
+                                    strempty(user));
         *ret = TAKE(resolved, (ImageUser) {});
         return 0;
 }

@@ -12,6 +12,9 @@ static const char *const kinds[] = {
         [REPLY_PROGRESS] = "progress",
 };
 
+/* How much of a command that is none an error shows, in bytes. */
+#define QUOTE_MAX 256U
+
 #define ENVELOPE_PREFIX "{\"version\":0,\"command\":\""
 
 int request_decode(const char *line, size_t length, bool internal, Member given, Request *ret, Error *error) {
@@ -38,7 +41,8 @@ int request_decode(const char *line, size_t length, bool internal, Member given,
                 return error_prefix(error, r, "malformed message");
         Command command = name ? command_from_string(name) : _COMMAND_INVALID;
         if (command < 0 || (command_info(command)->internal && !internal))
-                return error_set(error, ERROR_UNSUPPORTED, "unknown command: %.256s", strempty(name));
+                return error_set(error, ERROR_UNSUPPORTED, "unknown command: %.*s",
+                                 utf8_cut(strempty(name), QUOTE_MAX), strempty(name));
 
         r = payload_decode(command, json_member(envelope, "payload"), given, &ret->payload, error);
         if (r < 0)

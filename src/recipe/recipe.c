@@ -44,8 +44,8 @@ static int check_name(const char *name, Error *error) {
         if (is_number(name))
                 return error_set(error, ERROR_INVALID_ARGUMENT, "name \"%s\" must not be a number", name);
         if (strlen(name) > STAGE_NAME_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "name \"%.76s…\" is longer than %u bytes",
-                                 name, STAGE_NAME_MAX);
+                return error_set(error, ERROR_INVALID_ARGUMENT, "name \"%.*s…\" is longer than %u bytes",
+                                 utf8_cut(name, STAGE_NAME_MAX), name, STAGE_NAME_MAX);
         for (const unsigned char *c = (const unsigned char *) name; *c; c++)
                 if (*c <= ' ' || *c == 0x7f || *c == ':' || *c == '/')
                         return error_set(error, ERROR_INVALID_ARGUMENT,

@@ -5,6 +5,9 @@
 
 #define WHITE_SPACE " \t\r\n\v\f"
 
+/* How much of a variable's name an error shows, in bytes. */
+#define QUOTED_NAME_MAX 64U
+
 /* Strings of the document: empty is as good as absent, which is how the CLI sends what it does not have. */
 static int read_string(json_object *json, const char *name, char **ret, Error *error) {
         const char *s = NULL;
@@ -48,8 +51,8 @@ static int read_env(json_object *json, RecipeCount *count, char ***ret, Error *e
                                          name);
                 if (strlen(name) + 1 + strlen(s) >= ARGUMENT_MAX)
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                         "\"env\": \"%.64s\" and its value are over the limit of %zu bytes",
-                                         name, ARGUMENT_MAX - 1);
+                                         "\"env\": \"%.*s\" and its value are over the limit of %zu bytes",
+                                         utf8_cut(name, QUOTED_NAME_MAX), name, ARGUMENT_MAX - 1);
                 if (strv_consume(ret, format_string("%s=%s", name, s)) < 0)
                         return error_oom(error);
         }
@@ -67,7 +70,8 @@ static int parse_copy(const char *copy, Step *step, Error *error) {
 
         if (!source_length || !destination_length || *rest)
                 return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "copy \"%.4096s\" must be exactly two words, \"SRC DEST\"", copy);
+                                 "copy \"%.*s\" must be exactly two words, \"SRC DEST\"",
+                                 utf8_cut(copy, PATH_BYTES_MAX), copy);
 
         size_t head = strcspn(source, ":/");
         if (head < source_length && source[head] == ':') {

@@ -37,6 +37,27 @@ TEST(sanitize_replaces_each_bad_byte) {
         ASSERT_EQ(n, 11);
 }
 
+TEST(cut_between_characters) {
+        static const struct {
+                const char *text;
+                size_t max;
+                int expected;
+        } table[] = {
+                { "", 5, 0 },
+                { "abc", 5, 3 },
+                { "abc", 2, 2 },
+                { "a\xc3\xa9", 3, 3 },
+                { "a\xc3\xa9", 2, 1 },
+                { "\xe2\x82\xac", 2, 0 },
+                { "a\xf0\x9f\x98\x80z", 4, 1 },
+                { "a\xf0\x9f\x98\x80z", 5, 5 },
+                { "\x80\x80\x80\x80\x80\x80", 5, 5 }, /* which has no border */
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(table); i++)
+                ASSERT_EQ(utf8_cut(table[i].text, table[i].max), table[i].expected);
+}
+
 TEST(strv) {
         _cleanup_strv_ char **strv = NULL;
 
