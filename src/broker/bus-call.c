@@ -174,9 +174,8 @@ static void on_polkit(PolkitAnswer answer, void *userdata) {
                 proceed(call);
                 return;
         case POLKIT_CHALLENGE: /* the name by which clients know that they should try again, and allow it */
-                (void) sd_bus_reply_method_errorf(call->message,
-                                                  SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "%s",
-                                                  error_message(&call->refusal));
+                (void) bus_reply_error_as(call->message, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+                                          &call->refusal);
                 bus_call_free(call);
                 return;
         case POLKIT_NO:

@@ -6,6 +6,7 @@
 #include "base/time-util.h"
 #include "broker/bus-call.h"
 #include "broker/manager.h"
+#include "protocol/bus-text.h"
 
 /* After the connection was lost, or could not be made. */
 #define RECONNECT_USEC (500 * USEC_PER_MSEC)
@@ -24,8 +25,27 @@
 
 static void connect_later(Bus *bus);
 
+int bus_reply_error_as(sd_bus_message *m, const char *name, const Error *error) {
+        _cleanup_free_ char *copy = NULL;
+        const char *words = bus_text(error_message(error), &copy);
+        int r = words ? sd_bus_reply_method_errorf(m, name, "%s", words) : -ENOMEM;
+
+        return r < 0 ? sd_bus_reply_method_errorf(m, name, "the words of this error cannot be sent") : r;
+}
+
 int bus_reply_error(sd_bus_message *m, const Error *error) {
-        return sd_bus_reply_method_errorf(m, bus_error_name(error->code), "%s", error_message(error));
+        return bus_reply_error_as(m, bus_error_name(error->code), error);
+}
+
+int bus_append_text(sd_bus_message *m, const char *s) {
+        _cleanup_free_ char *copy = NULL;
+
+        return sd_bus_message_append(m, "s", bus_text(s, &copy));
+}
+
+int bus_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                 sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        return bus_append_text(reply, *(char *const *) userdata);
 }
 
 static void disconnect(Bus *bus) {

@@ -41,8 +41,17 @@ bool bus_is_joining(const Bus *bus);
  * come; afterwards `released` is set and the manager is woken. */
 void bus_release(Bus *bus);
 
-/* Answers a method by an error. */
+/* Answers a method by an error, under its own name or, in bus_reply_error_as(), under another. Words that
+ * cannot be sent are left out: whoever called gets an answer. */
 int bus_reply_error(sd_bus_message *m, const Error *error);
+int bus_reply_error_as(sd_bus_message *m, const char *name, const Error *error);
+
+/* Appends a string that is not ours: see protocol/bus-text.h. */
+int bus_append_text(sd_bus_message *m, const char *s);
+
+/* Such a string as a property: a sd_bus_property_get_t whose offset in the vtable is that of the char*. */
+int bus_get_text(sd_bus *bus, const char *path, const char *interface, const char *property,
+                 sd_bus_message *reply, void *userdata, sd_bus_error *error);
 
 /* Asks for the name: once what there is to see is known, and not again when it has been asked for. */
 void bus_request_name(Bus *bus);

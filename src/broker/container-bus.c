@@ -5,6 +5,7 @@
 #include "base/string-util.h"
 #include "broker/bus-call.h"
 #include "broker/manager.h"
+#include "protocol/bus-text.h"
 #include "protocol/identifier.h"
 
 #define CONTAINER_INTERFACE BUS_INTERFACE("Container")
@@ -106,10 +107,11 @@ static int on_method(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int append_container(sd_bus_message *reply, const Container *container) {
-        _cleanup_free_ char *path = container_bus_path(container);
+        _cleanup_free_ char *path = container_bus_path(container), *id = NULL, *image = NULL, *state = NULL;
 
-        return path ? sd_bus_message_append(reply, "(ssso)", container->object.name, container->image,
-                                            container->state, path)
+        return path ? sd_bus_message_append(reply, "(ssso)", bus_text(container->object.name, &id),
+                                            bus_text(container->image, &image),
+                                            bus_text(container->state, &state), path)
                     : -ENOMEM;
 }
 
@@ -154,25 +156,20 @@ int container_bus_serve_get(BusCall *call, const Peer *peer, Error *error) {
 
 /* ---- properties ---------------------------------------------------------------------------------------- */
 
-static int get_id(sd_bus *bus, const char *path, const char *interface, const char *property,
-                  sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Container *container = userdata;
-
-        return sd_bus_message_append(reply, "s", container->object.name);
-}
-
 #define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 #define PROPERTY(name, type, member) SD_BUS_PROPERTY(name, type, NULL, offsetof(Container, member), EMITS)
+#define TEXT(name, member) SD_BUS_PROPERTY(name, "s", bus_get_text, offsetof(Container, member), EMITS)
 #define OPEN SD_BUS_VTABLE_UNPRIVILEGED /* access is checked by us */
 
 static const sd_bus_vtable container_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Id", "s", get_id, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        PROPERTY("Image", "s", image),
-        PROPERTY("State", "s", state),
+        SD_BUS_PROPERTY("Id", "s", bus_get_text, offsetof(Container, object.name),
+                        SD_BUS_VTABLE_PROPERTY_CONST),
+        TEXT("Image", image),
+        TEXT("State", state),
         PROPERTY("CreationTimestamp", "t", created_usec),
         PROPERTY("PID", "u", pid),
-        PROPERTY("Unit", "s", unit),
+        TEXT("Unit", unit),
         PROPERTY("ExitCode", "i", exit_code),
         PROPERTY("ExitTimestamp", "t", exit_usec),
         SD_BUS_METHOD("Start", NULL, NULL, on_method, OPEN),

@@ -4,6 +4,7 @@
 #include "base/string-util.h"
 #include "broker/bus-call.h"
 #include "broker/manager.h"
+#include "protocol/bus-text.h"
 #include "protocol/identifier.h"
 
 #define IMAGE_INTERFACE BUS_INTERFACE("Image")
@@ -67,10 +68,10 @@ static int on_destroy(sd_bus_message *m, void *userdata, sd_bus_error *error) {
 }
 
 static int append_image(sd_bus_message *reply, const Image *image) {
-        _cleanup_free_ char *path = image_bus_path(image);
+        _cleanup_free_ char *path = image_bus_path(image), *name = NULL, *digest = NULL;
 
-        return path ? sd_bus_message_append(reply, "(ssto)", image->object.name, image->digest,
-                                            image->created_usec, path)
+        return path ? sd_bus_message_append(reply, "(ssto)", bus_text(image->object.name, &name),
+                                            bus_text(image->digest, &digest), image->created_usec, path)
                     : -ENOMEM;
 }
 
@@ -111,19 +112,13 @@ int image_bus_serve_get(BusCall *call, const Peer *peer, Error *error) {
         return path ? sd_bus_reply_method_return(call->message, "o", path) : error_oom(error);
 }
 
-static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property,
-                    sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        const Image *image = userdata;
-
-        return sd_bus_message_append(reply, "s", image->object.name);
-}
-
 #define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
 
 static const sd_bus_vtable image_vtable[] = {
         SD_BUS_VTABLE_START(0),
-        SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Digest", "s", NULL, offsetof(Image, digest), EMITS),
+        SD_BUS_PROPERTY("Name", "s", bus_get_text, offsetof(Image, object.name),
+                        SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Digest", "s", bus_get_text, offsetof(Image, digest), EMITS),
         SD_BUS_PROPERTY("CreationTimestamp", "t", NULL, offsetof(Image, created_usec), EMITS),
         SD_BUS_METHOD("Destroy", NULL, NULL, on_destroy, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

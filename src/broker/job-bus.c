@@ -8,6 +8,7 @@
 #include "base/string-util.h"
 #include "broker/bus-call.h"
 #include "broker/manager.h"
+#include "protocol/bus-text.h"
 
 #define JOB_INTERFACE BUS_INTERFACE("Job")
 
@@ -133,8 +134,8 @@ static const sd_bus_vtable job_vtable[] = {
         SD_BUS_PROPERTY("CreationTimestamp", "t", NULL, offsetof(Job, created_real_usec), CONSTANT),
         SD_BUS_PROPERTY("State", "s", get_state, 0, EMITS),
         SD_BUS_PROPERTY("Result", "s", get_result, 0, EMITS),
-        SD_BUS_PROPERTY("Platform", "s", NULL, offsetof(Job, place.platform), EMITS),
-        SD_BUS_PROPERTY("Stage", "s", NULL, offsetof(Job, place.stage), EMITS),
+        SD_BUS_PROPERTY("Platform", "s", bus_get_text, offsetof(Job, place.platform), EMITS),
+        SD_BUS_PROPERTY("Stage", "s", bus_get_text, offsetof(Job, place.stage), EMITS),
         SD_BUS_PROPERTY("Step", "u", NULL, offsetof(Job, place.step), EMITS),
         SD_BUS_PROPERTY("Steps", "u", NULL, offsetof(Job, place.n_steps), EMITS),
         SD_BUS_PROPERTY("Bytes", "t", NULL, offsetof(Job, place.bytes), EMITS),
@@ -173,15 +174,16 @@ static void on_changed(Job *job, void *userdata) {
 }
 
 static void on_ended(Job *job, void *userdata) {
+        const char *words = error_is_set(&job->result) ? error_message(&job->result) : "";
         const Bus *bus = userdata;
+        _cleanup_free_ char *copy = NULL;
         char path[JOB_PATH_MAX];
 
         if (!bus->has_name)
                 return;
         on_changed(job, userdata);
         (void) sd_bus_emit_signal(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "JobRemoved", "toss", job->id,
-                                  job_bus_path(job, path), job_result(job),
-                                  error_is_set(&job->result) ? error_message(&job->result) : "");
+                                  job_bus_path(job, path), job_result(job), bus_text(words, &copy));
         (void) sd_bus_emit_object_removed(bus->bus, path);
         if (job->command == COMMAND_BUILD)
                 (void) sd_bus_emit_properties_changed(bus->bus, BUS_PATH, BUS_INTERFACE("Manager"), "Builds",
@@ -189,11 +191,12 @@ static void on_ended(Job *job, void *userdata) {
 }
 
 static void emit_line(const Bus *bus, const char *path, const JobLine *line) {
+        _cleanup_free_ char *copy = NULL;
         uint64_t queued = 0;
 
         if (sd_bus_get_n_queued_write(bus->bus, &queued) >= 0 && queued < LOG_QUEUE_MAX)
                 (void) sd_bus_emit_signal(bus->bus, path, JOB_INTERFACE, "Log", "ss", line->stream,
-                                          line->text);
+                                          bus_text(line->text, &copy));
 }
 
 static void on_progress(Job *job, const AnswerPart *part, void *userdata) {

@@ -9,6 +9,7 @@
 #include "base/time-util.h"
 #include "broker/job-log.h"
 #include "broker/manager.h"
+#include "protocol/bus-text.h"
 
 /* What of a resource's name goes into the journal and the job's title. */
 #define RESOURCE_MAX 256U
@@ -90,15 +91,14 @@ Job *job_free(Job *job) {
         return NULL;
 }
 
+/* As the bus can show it, and systemd the daemon's status. */
 static int copy_resource(const char *resource, char **ret) {
-        size_t n;
+        _cleanup_free_ char *copy = NULL;
+        const char *text = bus_text(resource, &copy);
 
         if (!resource)
                 return 0;
-        n = strnlen(resource, RESOURCE_MAX);
-        while (n > 0 && ((unsigned char) resource[n] & 0xC0) == 0x80) /* not in the middle of a character */
-                n--;
-        *ret = strndup(resource, n);
+        *ret = text ? strndup(text, (size_t) utf8_cut(text, RESOURCE_MAX)) : NULL;
         return *ret ? 0 : -ENOMEM;
 }
 

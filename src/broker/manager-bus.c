@@ -18,17 +18,15 @@
 static int answer_output(json_object *payload, sd_bus_message *reply) {
         const char *output = "";
 
-        return json_get_string(payload, "output", &output, NULL) < 0
-                       ? -EBADMSG
-                       : sd_bus_message_append(reply, "s", output);
+        return json_get_string(payload, "output", &output, NULL) < 0 ? -EBADMSG
+                                                                     : bus_append_text(reply, output);
 }
 
 static int answer_container_status(json_object *payload, sd_bus_message *reply) {
         const char *status = "";
 
-        return json_get_string(payload, "status", &status, NULL) < 0
-                       ? -EBADMSG
-                       : sd_bus_message_append(reply, "s", status);
+        return json_get_string(payload, "status", &status, NULL) < 0 ? -EBADMSG
+                                                                     : bus_append_text(reply, status);
 }
 
 /* Of one whose output went elsewhere. */
@@ -222,7 +220,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                 { "Instance", manager->options->instance },
                 { "Namespace", settings->namespace },
                 { "ContainerdAddress", settings->containerd_address },
-                { "ContainerdVersion", strempty(manager->watcher.version) },
+                { "ContainerdVersion", manager->watcher.version },
         };
         const struct {
                 const char *name;
@@ -248,7 +246,7 @@ static int get_property(sd_bus *bus, const char *path, const char *interface, co
                 return sd_bus_message_append(reply, "b", manager->watcher.reachable);
         for (size_t i = 0; i < ELEMENTSOF(strings); i++)
                 if (streq(strings[i].name, property))
-                        return sd_bus_message_append(reply, "s", strings[i].value);
+                        return bus_append_text(reply, strings[i].value);
         for (size_t i = 0; i < ELEMENTSOF(numbers); i++)
                 if (streq(numbers[i].name, property))
                         return sd_bus_message_append(reply, "t", numbers[i].value);

@@ -13,7 +13,8 @@ bool identifier_is_valid(const char *s) _pure_;
 int container_id_from_string(const char *s, const char *member, char **ret, Error *error);
 
 /* An image's name in containerd, `ref:version`, taken as it stands. ERROR_INVALID_ARGUMENT where it would
- * hold white space or control characters or be over IMAGE_NAME_MAX. *ret is the caller's to free. */
+ * hold white space, control characters or what the bus cannot show (bus-text.h), or be over IMAGE_NAME_MAX.
+ * *ret is the caller's to free. */
 int image_name_from_parts(const char *ref, const char *version, char **ret, Error *error);
 
 /* The parts of a name that image_name_from_parts() would make of them; false for a name that has none, which

@@ -2,6 +2,7 @@
 #include "runtime/container-spec.h"
 
 #include "base/string-util.h"
+#include "protocol/bus-text.h"
 #include "runtime/rootfs.h"
 
 /* A scope whose processes ignore SIGTERM, as a PID 1 without handlers does, would hold up the stop of its
@@ -61,7 +62,9 @@ static char *quote(const char *s) {
 
 int container_spec_write(const Runtime *runtime, const ContainerSpec *spec, Buffer *ret, Error *error) {
         _cleanup_free_ char *cgroups_path = runtime_cgroups_path(runtime, spec->slice, spec->id);
-        _cleanup_free_ char *description = quote(spec->description);
+        _cleanup_free_ char *copy = NULL;
+        const char *text = bus_text(spec->description, &copy); /* the OCI runtime tells systemd by sd-bus */
+        _cleanup_free_ char *description = text ? quote(text) : NULL;
 
         if (!cgroups_path || !description)
                 return error_oom(error);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/string-util.h"
+#include "protocol/bus-text.h"
 #include "protocol/identifier.h"
 
 /* PID 1 answers at once or has other worries. */
@@ -20,12 +21,13 @@ static int new_call(sd_bus *bus, const char *method, sd_bus_message **ret) {
 /* The answer is waited for: systemd drops a call whose sender has left the bus. */
 static int describe(sd_bus *bus, const char *unit, const char *description) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_free_ char *copy = NULL;
         int r;
 
         r = new_call(bus, "SetUnitProperties", &m);
         if (r >= 0)
                 r = sd_bus_message_append(m, "sba(sv)", unit, /* runtime= */ 1, 1, "Description", "s",
-                                          description);
+                                          bus_text(description, &copy));
         return r < 0 ? r : sd_bus_call(bus, m, CALL_TIMEOUT_USEC, NULL, NULL);
 }
 

@@ -99,6 +99,10 @@ TEST(missing_members_are_named) {
         refuse("{\"command\":\"image-import\",\"payload\":{\"ref\":\"a\\n\",\"version\":\"1\",\"path\":\"/"
                "x\"}}",
                ERROR_INVALID_ARGUMENT, "control characters");
+        refuse("{\"command\":\"image-destroy\",\"payload\":{\"ref\":\"a\\uffff\",\"version\":\"1\"}}",
+               ERROR_INVALID_ARGUMENT, "\"ref\"");
+        refuse("{\"command\":\"image-destroy\",\"payload\":{\"ref\":\"a\",\"version\":\"\\ufdd0\"}}",
+               ERROR_INVALID_ARGUMENT, "\"version\"");
         refuse("{\"command\":\"build\",\"payload\":{\"recipe\":[],\"resource\":\"a\",\"output\":\"/"
                "o\",\"root\":\"/r\"}}",
                ERROR_INVALID_ARGUMENT, "\"recipe\" must be an object");
@@ -185,6 +189,9 @@ TEST(image_names_are_split) {
                 { ":1", NULL, NULL },
                 { "", NULL, NULL },
                 { "a b:1", NULL, NULL },
+                { "a\xef\xbf\xbf:1", NULL, NULL },
+                { "a:1\xef\xb7\x90", NULL, NULL },
+                { "a\xef\xbf\xbd:1", "a\xef\xbf\xbd", "1" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(table); i++) {
