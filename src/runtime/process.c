@@ -165,7 +165,7 @@ static int make_fifos(Process *p, bool with_stdin, Error *error) {
                         return error_set_errno(error, errno, "open %s", p->paths[s]);
                 (void) fcntl(p->fds[s], F_SETPIPE_SZ, PROCESS_FIFO_SIZE);
         }
-        return with_stdin ? make_fifo(p, "stdin", &p->stdin_path, error) : 0;
+        return with_stdin ? make_fifo(p, PROCESS_STDIN_NAME, &p->stdin_path, error) : 0;
 }
 
 /* Not before the shim reads: what is written and closed again while nobody does is lost. It is about to, but

@@ -12,8 +12,10 @@ typedef enum Stream {
         _STREAM_MAX,
 } Stream;
 
-/* What the directories of FIFOs are called; they are there only while a process is being started. */
+/* What the directories of FIFOs are called, and the FIFO beside those of the streams; they are there only
+ * while a process is being started. */
 #define PROCESS_DIRECTORY_PREFIX "exec-"
+#define PROCESS_STDIN_NAME "stdin"
 
 const char *stream_to_string(Stream stream) _const_;
 

@@ -127,6 +127,7 @@ static void sweep_directories(Sweeper *s) {
                         continue;
                 (void) unlinkat(fd, stream_to_string(STREAM_STDOUT), 0);
                 (void) unlinkat(fd, stream_to_string(STREAM_STDERR), 0);
+                (void) unlinkat(fd, PROCESS_STDIN_NAME, 0);
                 if (unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR) >= 0)
                         s->done.directories++;
         }

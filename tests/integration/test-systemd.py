@@ -5,6 +5,7 @@
 import contextlib
 import glob
 import os
+import shutil
 import time
 
 import crux
@@ -340,6 +341,24 @@ def test_scopes_that_nobody_needs_are_removed():
             crux.ask("status", path=f"/run/cruxd/instances/{other}/cruxd.sock")
             crux.eventually(lambda: is_gone(theirs), 20, "the other's end")
         crux.equal(crux.show(needed, "ActiveState")["ActiveState"], "active")
+
+
+def test_fifos_that_nobody_needs_are_removed():
+    """A worker that is killed while it starts a process leaves them; one that does so now has new ones."""
+    names = ("stdin", "stdout", "stderr")
+    old, new = (f"/run/cruxd/instances/default/state/exec-{age}" for age in ("old", "new"))
+    for directory in (old, new):
+        os.makedirs(directory)
+        for name in names:
+            os.mkfifo(f"{directory}/{name}")
+    try:
+        os.utime(old, (time.time() - 120,) * 2)
+        crux.run("systemctl", "restart", crux.SERVICE)
+        crux.eventually(lambda: not os.path.exists(old), 20, "their end")
+        crux.equal(sorted(os.listdir(new)), sorted(names), "those of one that starts")
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(new)
 
 
 def test_without_systemd():
