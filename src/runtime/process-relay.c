@@ -9,12 +9,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include "base/time-util.h"
 #include "runtime/process-internal.h"
 
 static const char *const names[_RELAY_MAX] = {
-        [RELAY_STDIN] = "stdin",
+        [RELAY_STDIN] = PROCESS_STDIN_NAME,
         [RELAY_STDOUT] = "stdout",
         [RELAY_STDERR] = "stderr",
 };
@@ -56,6 +57,34 @@ static void end_flow(Flow *flow) {
         flow->begin = flow->end = 0;
 }
 
+/* isatty(3) would not say so of one that has hung up; the other devices that are taken give no EIO. */
+static bool is_terminal(const GivenFd *given) {
+        struct stat st;
+
+        return fstat(given->fd, &st) >= 0 && S_ISCHR(st.st_mode);
+}
+
+/* A terminal or connection of the client's that has gone says nothing more. Anything else is an error: what a
+ * file server does not give must not look like the file's end. */
+static bool is_end_of_input(const GivenFd *from, ssize_t n) {
+        return n == 0 || n == -ECONNRESET || (n == -EIO && is_terminal(from));
+}
+
+static bool is_reader_lost(const GivenFd *to, ssize_t n) {
+        switch (n) {
+        case -EPIPE:
+        case -ECONNRESET:
+                return true;
+        case -ENOTCONN:
+        case -ETIMEDOUT:
+                return to->is_socket;
+        case -EIO:
+                return is_terminal(to);
+        default:
+                return false;
+        }
+}
+
 static GivenFd fifo_of(const Flow *flow) {
         return (GivenFd) { .fd = *flow->fifo, .write_max = SIZE_MAX };
 }
@@ -85,8 +114,7 @@ static int fill(const Process *p, RelayStream s, Flow *flow, Error *error) {
         ssize_t n = given_fd_read(&from, flow->data, PROCESS_READ_SIZE);
         if (n == -EAGAIN)
                 return 0;
-        /* A terminal or connection of the client's that has gone says nothing more. */
-        if (n <= 0 && s == RELAY_STDIN)
+        if (s == RELAY_STDIN && is_end_of_input(&from, n))
                 return end_stdin(p, flow, error);
         if (n < 0)
                 return error_set_errno(error, (int) n, "read %s", names[s]);
@@ -105,7 +133,7 @@ static int drain(const Process *p, RelayStream s, Flow *flow, Error *error) {
         ssize_t n = given_fd_write(&to, flow->data + flow->begin, flow->end - flow->begin);
         if (n == -EAGAIN)
                 return 0;
-        if (n == -EPIPE || n == -ECONNRESET) {
+        if (is_reader_lost(&to, n)) {
                 if (s == RELAY_STDIN)
                         end_flow(flow);
                 else

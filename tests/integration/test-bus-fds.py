@@ -4,6 +4,7 @@ two directories; which descriptors are refused, and that nothing of the caller's
 
 import concurrent.futures
 import contextlib
+import errno
 import fcntl
 import gzip
 import hashlib
@@ -400,11 +401,43 @@ def test_a_reader_that_goes():
     crux.equal(crux.ask("status")["pid"], pid, "the daemon")
 
 
+WRITER, READER = "while echo typed; do sleep 0.1; done", "cat - /dev/null"
+
+
+@crux.table([(WRITER, "slave"), (READER, "slave"), (READER, "master")], name=" with its ".join)
+def test_a_terminal_that_hangs_up(command, end):
+    """It is as a reader that goes, and as the end of what is typed."""
+    given, other = os.openpty() if end == "master" else reversed(os.openpty())
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, opened("/dev/null", os.O_RDWR) as null:
+        stdin, stdout = (given, null) if command == READER else (null, given)
+        code = pool.submit(call, "ContainerExecFD", ID, ["/bin/sh", "-c", command], stdin, stdout, null)
+        crux.eventually(lambda: crux.executing(command), 20, "the program")
+        os.close(other)
+        crux.equal(code.result(), 0 if command == READER else 128 + signal.SIGPIPE, "exit code")
+    os.close(given)
+
+
+def test_a_socket_without_other_end():
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as alone, opened("/dev/null", os.O_RDWR) as null:
+        crux.equal(call("ContainerExecFD", ID, ["/bin/yes"], null, alone.fileno(), null), 128 + signal.SIGPIPE)
+
+
 def test_a_file_system_that_is_full():
     with opened("/dev/full", os.O_WRONLY) as full, opened("/dev/null", os.O_RDWR) as null, crux.leftovers():
         refused("ContainerExecFD", ID, ["/bin/sh", "-c", "echo word; exec sleep 8888"], null, full, null, code="Internal",
                 words="write stdout: no space left")
         crux.eventually(lambda: not sleepers("8888"), 10, "its end")
+
+
+def test_a_file_that_cannot_be_read_has_not_ended():
+    with opened("/sys/class/net/lo/speed", os.O_RDONLY) as stdin, opened("/dev/null", os.O_WRONLY) as null:
+        try:
+            os.read(stdin, 1)
+            crux.skip("the loopback device has a speed")
+        except OSError as error:
+            crux.equal(error.errno, errno.EINVAL, "what reading it gives")
+        with crux.leftovers():
+            refused("ContainerExecFD", ID, ["/bin/cat"], stdin, null, null, words="read stdin: invalid")
 
 
 def sleepers(seconds):
