@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/bus-call.h"
 
-#include "base/fd-util.h"
 #include "base/log.h"
 #include "broker/bus-arguments.h"
 #include "broker/bus-peer.h"
@@ -10,17 +9,50 @@
 #include "broker/polkit.h"
 #include "broker/request.h"
 
+/* Of a caller who may never be allowed anything. The job, if it comes to that, is charged by itself. */
+static int charge(BusCall *call, Error *error) {
+        UserTable *users = &call->bus->manager->users;
+        int r;
+
+        User *user = user_get(users, call->peer.uid);
+        if (!user)
+                return error_oom(error);
+        r = user_charge_bytes(users, user, sizeof(BusCall) + call->size, error);
+        if (r < 0) {
+                user_put(users, user);
+                return r;
+        }
+        call->user = user;
+        return 0;
+}
+
+static void discharge(BusCall *call) {
+        UserTable *users = &call->bus->manager->users;
+        User *user = TAKE_PTR(call->user);
+
+        if (!user)
+                return;
+        user_discharge_bytes(users, user, sizeof(BusCall) + call->size);
+        user_put(users, user);
+}
+
+static void set_queried(BusCall *call, bool queried) {
+        call->bus->n_queried += queried;
+        call->bus->n_queried -= call->is_queried;
+        call->is_queried = queried;
+}
+
 static BusCall *bus_call_free(BusCall *call) {
         Manager *manager = call->bus->manager;
 
         LIST_REMOVE(calls, call->bus->calls, call);
         call->bus->n_calls--;
+        if (call->is_unknown)
+                QUEUE_REMOVE(unknown, call->bus->unknown, call);
+        set_queried(call, false);
         sd_bus_slot_unref(call->slot);
         sd_bus_message_unref(call->message);
-        request_clear(&call->request);
-        buffer_clear(&call->line);
-        for (size_t i = 0; i < call->n_fds; i++)
-                safe_close(call->fds[i].fd);
+        discharge(call);
         buffer_clear(&call->answer);
         peer_clear(&call->peer);
         error_clear(&call->refusal);
@@ -128,28 +160,38 @@ static void serve(BusCall *call) {
         reply_error(call, &error);
 }
 
-static void submit(BusCall *call) {
+static int new_job(BusCall *call, Job **ret, Error *error) {
         static const JobSink sink = { .part = on_part, .ended = on_ended };
-        _cleanup_(job_request_clear) JobRequest request = { .peer = PEER_NULL };
-        _cleanup_(error_clear) Error error = {};
+        _cleanup_(job_request_clear) JobRequest job_request = { .peer = PEER_NULL };
+        _cleanup_(bus_arguments_clear) BusArguments arguments = {};
+        _cleanup_(request_clear) Request request = {};
+        const Buffer *line = &arguments.line;
         bool starts = call->method->starts;
-        Job *job = NULL;
         int r;
 
-        r = request_to_job(&call->request, call->line.data, call->line.length, &call->peer, &request, &error);
-        request.authorised = call->authorised;
-        for (size_t i = 0; r >= 0 && i < call->n_fds; i++)
-                job_request_add_fd(&request, call->fds[i].name, TAKE_FD(call->fds[i].fd));
+        r = bus_arguments_read(call, &arguments, error);
         if (r >= 0)
-                r = job_new(call->bus->manager, &request, starts ? NULL : &sink, starts ? NULL : call, &job,
-                            &error);
-        if (r < 0) {
+                r = request_read(line->data, line->length, arguments.given, &request, error);
+        if (r >= 0)
+                r = request_to_job(&request, line->data, line->length, &call->peer, &job_request, error);
+        if (r < 0)
+                return r;
+        job_request.authorised = call->authorised;
+        for (size_t i = 0; i < arguments.n_fds; i++)
+                job_request_add_fd(&job_request, arguments.fds[i].name, TAKE_FD(arguments.fds[i].fd));
+        return job_new(call->bus->manager, &job_request, starts ? NULL : &sink, starts ? NULL : call, ret,
+                       error);
+}
+
+static void submit(BusCall *call) {
+        _cleanup_(error_clear) Error error = {};
+        Job *job = NULL;
+
+        if (new_job(call, &job, &error) < 0) {
                 reply_error(call, &error);
                 return;
         }
-        buffer_clear(&call->line);
-        request_clear(&call->request);
-        if (!starts) {
+        if (!call->method->starts) {
                 call->job = job;
                 return;
         }
@@ -158,6 +200,7 @@ static void submit(BusCall *call) {
 }
 
 static void proceed(BusCall *call) {
+        discharge(call);
         if (call->method->serve)
                 serve(call);
         else
@@ -207,6 +250,7 @@ void bus_calls_stop(Bus *bus) {
 /* One who is asked for a password need not answer. */
 static int ask_polkit(BusCall *call, Error *error) {
         unsigned n = 0;
+        int r;
 
         if (call->bus->manager->stopping)
                 return refuse_stopping(error);
@@ -216,22 +260,56 @@ static int ask_polkit(BusCall *call, Error *error) {
                 return error_set(error, ERROR_BUSY,
                                  "too many calls of user %u wait to be authorised: the limit is %u",
                                  (unsigned) call->peer.uid, BUS_CALLS_ASKING_MAX);
+        r = charge(call, error);
+        if (r < 0)
+                return r;
         return polkit_ask_caller(call->bus, call->message, action_of(call), on_polkit, call, &call->slot);
 }
 
-static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
-        BusCall *call = userdata;
+static void authorise(BusCall *call) {
+        _cleanup_(error_clear) Error error = {};
 
-        call->slot = sd_bus_slot_unref(call->slot);
-        if (r < 0) {
-                reply_error(call, error);
-                return;
-        }
-        call->peer = TAKE(*peer, PEER_NULL);
         if (access_check(&call->bus->manager->access, &call->peer, action_of(call), &call->refusal) >= 0)
                 proceed(call);
-        else if (ask_polkit(call, error) < 0)
-                reply_error(call, error_is_set(error) ? error : &call->refusal);
+        else if (ask_polkit(call, &error) < 0)
+                reply_error(call, error_is_set(&error) ? &error : &call->refusal);
+}
+
+/* ---- the caller --------------------------------------------------------------------------------------- */
+
+static void query_callers(Bus *bus);
+
+static void on_peer(int r, Peer *peer, Error *error, void *userdata) {
+        BusCall *call = userdata;
+        Bus *bus = call->bus;
+
+        call->slot = sd_bus_slot_unref(call->slot);
+        set_queried(call, false);
+        if (r < 0)
+                reply_error(call, error);
+        else {
+                call->peer = TAKE(*peer, PEER_NULL);
+                authorise(call);
+        }
+        query_callers(bus);
+}
+
+static void query_callers(Bus *bus) {
+        BusCall *call;
+
+        while (bus->n_queried < BUS_CALLS_QUERIED_MAX && (call = bus->unknown.first)) {
+                _cleanup_(error_clear) Error error = {};
+
+                QUEUE_REMOVE(unknown, bus->unknown, call);
+                call->is_unknown = false;
+                int r = bus_peer_query(call->message, on_peer, call, &call->slot);
+                if (r >= 0) {
+                        set_queried(call, true);
+                        continue;
+                }
+                (void) error_set_errno(&error, r, "ask the bus about the caller");
+                reply_error(call, &error);
+        }
 }
 
 static BusCall *find_waiting(Bus *bus, const char *name) {
@@ -248,6 +326,7 @@ void bus_calls_caller_gone(Bus *bus, const char *name) {
         /* From the beginning each time: one job's end may be another's. */
         while ((call = find_waiting(bus, name)))
                 bus_call_abandon(call);
+        query_callers(bus);
 }
 
 int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
@@ -266,20 +345,16 @@ int bus_call_new(Bus *bus, const BusMethod *method, sd_bus_message *m) {
         r = bus->n_calls <= BUS_CALLS_MAX
                     ? 0
                     : error_set(&error, ERROR_BUSY, "too many calls: the limit is %u", BUS_CALLS_MAX);
-        if (r >= 0 && !method->serve)
-                r = bus_arguments_read(call, &error);
-        if (r >= 0 && !method->serve)
-                r = request_read(call->line.data, call->line.length, call->given, &call->request, &error);
+        if (r >= 0)
+                r = bus_arguments_measure(m, method, &call->size, &error);
         if (r < 0) {
                 reply_error(call, &error);
                 return 1;
         }
         /* One who has gone when the bus is asked about him is known by that, one who goes later by what the
          * bus says of it: see bus_calls_caller_gone(). */
-        r = bus_peer_query(m, on_peer, call, &call->slot);
-        if (r < 0) {
-                bus_call_free(call);
-                return r;
-        }
+        QUEUE_APPEND(unknown, bus->unknown, call);
+        call->is_unknown = true;
+        query_callers(bus);
         return 1;
 }

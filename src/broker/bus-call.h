@@ -3,18 +3,18 @@
 
 /* A method that is a command of the protocol.
  *
- *     method ──arguments──▶ request line ──▶ who is it? ──▶ job ──last line──▶ reply
+ *     method ──▶ who is it? ──arguments──▶ request line ──▶ job ──last line──▶ reply
  *
- * The arguments become the line that a client of the socket would send, and from there on it is the same way:
- * the same checks, the same job, the same answer, which is turned into the method's types at the end. Who
- * leaves the bus while he waits cancels his job. */
+ * Before the caller is known to be allowed it, no more is looked at of the arguments than how long they are.
+ * They become the line that a client of the socket would send, and from there on it is the same way: the same
+ * checks, the same job, the same answer, which is turned into the method's types at the end. Who leaves the
+ * bus while he waits cancels his job. */
 
 #include <systemd/sd-bus.h>
 
 #include "base/list.h"
 #include "broker/bus.h"
 #include "broker/job.h"
-#include "protocol/envelope.h"
 
 /* An answer longer than this does not fit into a message. The specification's limit for an array is 64 MiB.
  */
@@ -23,6 +23,10 @@
 /* Calls at a time, those that are jobs included: each holds its message, and the message its fds. What is
  * over this is refused as busy. */
 #define BUS_CALLS_MAX 4096U
+
+/* Callers that the bus is asked about at a time. Each answer may have an fd, and dbus-daemon drops, without a
+ * word, what is for a connection that has 64 of them to fetch (max_outgoing_unix_fds, dbus-daemon(1)). */
+#define BUS_CALLS_QUERIED_MAX 16U
 
 /* Those of one user that polkit is asked about, which may take him as long as he likes. */
 #define BUS_CALLS_ASKING_MAX 32U
@@ -63,12 +67,10 @@ struct BusCall {
         Bus *bus;
         const BusMethod *method;
         sd_bus_message *message;
-        sd_bus_slot *slot; /* the bus or polkit is being asked */
-        Request request;
-        Buffer line;
-        JobFd fds[BUS_ARGUMENTS_MAX];
-        size_t n_fds;
-        Member given; /* the members that these are */
+        sd_bus_slot *slot;           /* the bus or polkit is being asked */
+        bool is_unknown, is_queried; /* see struct Bus */
+        size_t size;                 /* bytes of the arguments */
+        User *user;                  /* who is charged for them, while polkit is asked */
         Peer peer;
         bool authorised; /* by polkit */
         Error refusal;   /* what access.h says, while polkit is asked */
@@ -76,6 +78,7 @@ struct BusCall {
         Buffer answer;
         bool too_long;
         LIST_FIELDS(BusCall, calls);
+        LIST_FIELDS(BusCall, unknown);
 };
 
 /* The `answer` of what executes: exit code, stdout, stderr. */

@@ -101,8 +101,11 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *bus_e
         _cleanup_(error_clear) Error error = {};
         int r;
 
-        if (sd_bus_message_is_method_error(m, NULL))
+        if (sd_bus_message_is_method_error(m, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
                 r = error_set(&error, ERROR_PERMISSION_DENIED, "the caller has left the bus");
+        else if (sd_bus_message_is_method_error(m, NULL))
+                r = error_set(&error, ERROR_UNAVAILABLE, "the bus does not say who the caller is: %s",
+                              sd_bus_message_get_error(m)->message);
         else {
                 r = read_credentials(m, &peer);
                 if (r < 0)

@@ -10,6 +10,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "base/queue.h"
 #include "protocol/bus-name.h"
 
 typedef struct Bus Bus;
@@ -26,7 +27,9 @@ struct Bus {
         sd_event_source *connect_timer;
         BusCall *calls;
         unsigned n_calls;
-        bool released; /* the name is given back, or was not ours: no call can come any more */
+        QUEUE_HEAD(BusCall) unknown; /* those calls whose callers the bus has not been asked about yet */
+        unsigned n_queried;          /* and those that it is being asked about */
+        bool released;               /* the name is given back, or was not ours: no call can come any more */
 };
 
 /* Begins to connect. Nothing is waited for; what fails is logged and tried again. -ENOMEM. */

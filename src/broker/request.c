@@ -29,6 +29,12 @@ static bool has_too_many_values(const char *line, size_t length) {
         return n > REQUEST_VALUES_MAX;
 }
 
+int request_check_values(const char *text, size_t length, Error *error) {
+        if (!has_too_many_values(text, length))
+                return 0;
+        return error_set(error, ERROR_INVALID_ARGUMENT, "it has more than %zu values", REQUEST_VALUES_MAX);
+}
+
 static int check_recipe(const Request *request, Error *error) {
         _cleanup_(recipe_freep) Recipe *recipe = NULL;
 
@@ -39,9 +45,9 @@ int request_read(const char *line, size_t length, Member given, Request *ret, Er
         _cleanup_(request_clear) Request request = {};
         int r;
 
-        if (has_too_many_values(line, length))
-                return error_set(error, ERROR_INVALID_ARGUMENT,
-                                 "malformed message: it has more than %zu values", REQUEST_VALUES_MAX);
+        r = request_check_values(line, length, error);
+        if (r < 0)
+                return error_prefix(error, r, "malformed message");
         r = request_decode(line, length, /* internal= */ false, given, &request, error);
         if (r >= 0)
                 r = check_recipe(&request, error);

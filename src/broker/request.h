@@ -11,6 +11,9 @@
  * text. The largest recipe has fewer. */
 #define REQUEST_VALUES_MAX ((size_t) KIB(256))
 
+/* To be asked before a text is parsed: ERROR_INVALID_ARGUMENT for one of more than REQUEST_VALUES_MAX. */
+int request_check_values(const char *text, size_t length, Error *error);
+
 /* Decodes and checks a line, the recipe of a build included. `given` are members that came as fds. */
 int request_read(const char *line, size_t length, Member given, Request *ret, Error *error);
 

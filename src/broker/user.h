@@ -65,6 +65,6 @@ int user_add_connection(UserTable *table, uid_t uid, User **ret, Error *error);
 void user_drop_connection(UserTable *table, User *user);
 
 /* Memory for a request, while it is received and until its job has ended. The user has a connection or a
- * ticket meanwhile, which keeps the entry. */
+ * ticket meanwhile, or bytes that are not none, which keeps the entry. */
 int user_charge_bytes(UserTable *table, User *user, uint64_t bytes, Error *error);
 void user_discharge_bytes(UserTable *table, User *user, uint64_t bytes);

@@ -94,5 +94,82 @@ def test_a_strangers_calls_that_want_no_answer():
         assert crux.as_user("bob", flood)[0].decode() in (ERROR + "Busy", ERROR + "PermissionDenied"), "refused"
 
 
+# ---- arguments ---------------------------------------------------------------------------------------------------------
+
+
+BUILD = ("Build", "ssssasas")
+
+
+def build(recipe, entrypoint=()):
+    """A Build's error, as its name and message."""
+    with sdbus.Bus() as bus:
+        try:
+            bus.call(NAME, PATH, MANAGER, *BUILD, recipe, ID, "/", "/", entrypoint, [])
+        except sdbus.Failure as failure:
+            return failure.name.removeprefix(ERROR), failure.message
+    raise AssertionError("it builds")
+
+
+@contextlib.contextmanager
+def memory_stays():
+    """The most that the daemon has had, in bytes: less than what the block's arguments would take when they are parsed."""
+
+    def most():
+        with open(f"/proc/{pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) * 1024
+
+    pid = crux.ask("status")["pid"]
+    before = most()
+    yield
+    crux.equal(crux.ask("status")["pid"], pid, "the daemon's pid")
+    taken = most() - before
+    assert crux.SANITIZED or taken < 100 << 20, f"{taken >> 20} MiB"
+
+
+def many_values():
+    """Of 3 MB, and of hundreds of times that when they are parsed."""
+    return "[" + ",".join(["{}"] * 1000000) + "]"
+
+
+@crux.table([("alice", "InvalidArgument", "malformed recipe: it has more than 262144 values"),
+             ("bob", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "may not build images")], name=lambda row: row[0])
+def test_values_are_bounded(user, name, words):
+    with memory_stays():
+        found, message = crux.as_user(user, lambda: [word.encode() for word in build(many_values())])
+    crux.equal(found.decode(), name, message.decode())
+    crux.contains(message.decode(), words)
+
+
+def test_strings_are_bounded():
+    with memory_stays():
+        crux.equal(build("{}", [""] * 262145), ("InvalidArgument", "entrypoint has more than 262144 values"))
+
+
+def test_length_is_bounded():
+    with memory_stays():
+        crux.equal(build("[" + " " * (16 << 20)), ("InvalidArgument", "the arguments are over the limit of 16777216 bytes"))
+
+
+def test_calls_that_wait_for_polkit_are_charged():
+    """Each of them holds its message, as long as whoever is asked for a password takes."""
+
+    def ask():
+        with sdbus.Bus() as bus:
+            for _ in range(3):
+                send(bus, *BUILD, " " * 400000, ID, "/", "/", [], [])
+            _, failure = next(bus.replies(30))
+            return [failure.name.encode(), failure.message.encode()]
+
+    crux.run("systemctl", "start", "polkit.service")
+    with workshop.settings(RequestMemoryPerUserMax=1 << 20):
+        crux.run("systemctl", "kill", "--signal=STOP", "polkit.service")
+        try:
+            name, message = crux.as_user("bob", ask)
+            crux.equal(name.decode(), ERROR + "Busy", message.decode())
+            crux.contains(message.decode(), "too many bytes in requests under way")
+        finally:
+            crux.run("systemctl", "kill", "--signal=CONT", "polkit.service")
+
+
 if __name__ == "__main__":
     crux.main()
