@@ -295,8 +295,8 @@ static int write_header(const Job *job, Buffer *line) {
 
         r = buffer_printf(line,
                           "{\"version\":0,\"command\":\"request\",\"payload\":{\"job\":\"%" PRIu64
-                          "\",\"uid\":%u,\"gid\":%u,\"groups\":[",
-                          job->id, job->peer.uid, job->peer.gid);
+                          "\",\"pid\":%i,\"uid\":%u,\"gid\":%u,\"groups\":[",
+                          job->id, (int) job->peer.pid, job->peer.uid, job->peer.gid);
         for (size_t i = 0; r >= 0 && i < job->peer.n_groups; i++)
                 r = buffer_printf(line, "%s%u", i > 0 ? "," : "", job->peer.groups[i]);
         if (r >= 0)

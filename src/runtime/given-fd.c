@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/major.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
@@ -46,11 +47,12 @@ static bool may_block(const struct stat *st) {
         return S_ISFIFO(st->st_mode) || (S_ISCHR(st->st_mode) && major(st->st_rdev) != MEM_MAJOR);
 }
 
-static bool is_stream_socket(int fd) {
-        int type = 0;
-        socklen_t length = sizeof(type);
+/* -1 where it has none. */
+static int socket_option(int fd, int option) {
+        int value;
+        socklen_t length = sizeof(value);
 
-        return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) >= 0 && type == SOCK_STREAM;
+        return getsockopt(fd, SOL_SOCKET, option, &value, &length) < 0 ? -1 : value;
 }
 
 static bool is_of_kind(int fd, const struct stat *st, GivenKind kinds) {
@@ -60,7 +62,7 @@ static bool is_of_kind(int fd, const struct stat *st, GivenKind kinds) {
         case S_IFIFO:
                 return kinds & GIVEN_STREAM;
         case S_IFSOCK:
-                return kinds & GIVEN_STREAM && is_stream_socket(fd);
+                return kinds & GIVEN_STREAM && socket_option(fd, SO_TYPE) == SOCK_STREAM;
         case S_IFCHR:
                 return kinds & GIVEN_DEVICE && is_harmless_device(fd, st);
         default:
@@ -108,7 +110,8 @@ static int check_access(int fd, const char *name, int access, const struct stat 
         return 0;
 }
 
-int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd *ret, Error *error) {
+int given_fd_open(int fd, const char *name, int access, GivenKind kinds, const struct ucred *client,
+                  GivenFd *ret, Error *error) {
         GivenFd given = { .fd = -EBADF, .write_max = SIZE_MAX };
         struct stat st;
 
@@ -122,6 +125,12 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, GivenFd
                                  name, resolve_type_words(st.st_mode));
 
         given.is_socket = S_ISSOCK(st.st_mode);
+        if (given.is_socket && access == O_WRONLY) {
+                given.is_local = socket_option(fd, SO_DOMAIN) == AF_UNIX;
+                given.client = *client;
+                if (given.client.pid == 0)
+                        given.client.pid = getpid();
+        }
         if (may_block(&st)) {
                 given.fd =
                         is_terminal_master(fd) ? -EBADF : resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
@@ -157,10 +166,31 @@ ssize_t given_fd_read(const GivenFd *given, void *data, size_t n) {
         return result(given->is_socket ? recv(given->fd, data, n, MSG_DONTWAIT) : read(given->fd, data, n));
 }
 
+static ssize_t send_for_client(const GivenFd *given, const void *data, size_t n) {
+        union {
+                char space[CMSG_SPACE(sizeof(struct ucred))];
+                struct cmsghdr align;
+        } control = {};
+        struct iovec iov = { .iov_base = (void *) data, .iov_len = n };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+        if (given->is_local) {
+                message.msg_control = &control;
+                message.msg_controllen = sizeof(control);
+                struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+                *c = (struct cmsghdr) {
+                        .cmsg_level = SOL_SOCKET,
+                        .cmsg_type = SCM_CREDENTIALS,
+                        .cmsg_len = CMSG_LEN(sizeof(struct ucred)),
+                };
+                memcpy(CMSG_DATA(c), &given->client, sizeof(struct ucred));
+        }
+        return sendmsg(given->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 ssize_t given_fd_write(const GivenFd *given, const void *data, size_t n) {
         n = MIN(n, given->write_max);
-        return result(given->is_socket ? send(given->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL)
-                                       : write(given->fd, data, n));
+        return result(given->is_socket ? send_for_client(given, data, n) : write(given->fd, data, n));
 }
 
 void given_fd_clear(GivenFd *given) {

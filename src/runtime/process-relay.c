@@ -28,8 +28,8 @@ int relay_open(Relay *relay, const ProcessStdio *stdio, Error *error) {
                 relay->flows[s].data = malloc(PROCESS_READ_SIZE);
                 r = relay->flows[s].data
                             ? given_fd_open(fds[s], names[s], s == RELAY_STDIN ? O_RDONLY : O_WRONLY,
-                                            GIVEN_FILE | GIVEN_STREAM | GIVEN_DEVICE, &relay->flows[s].given,
-                                            error)
+                                            GIVEN_FILE | GIVEN_STREAM | GIVEN_DEVICE, &stdio->client,
+                                            &relay->flows[s].given, error)
                             : error_oom(error);
         }
         return r;

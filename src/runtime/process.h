@@ -3,6 +3,8 @@
 
 /* Executing a process in a running container, with what it writes. */
 
+#include <sys/socket.h>
+
 #include "base/buffer.h"
 #include "runtime/runtime.h"
 
@@ -42,6 +44,7 @@ typedef struct ProcessStdio {
          * more, the process gets SIGPIPE, and what else it writes there is dropped. */
         bool given;
         int in, out, err;
+        struct ucred client; /* who gave them */
 } ProcessStdio;
 
 /* Runs it to its end. `spec` is the JSON of an OCI runtime spec's process. ERROR_COMMAND_FAILED with the OCI

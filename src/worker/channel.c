@@ -75,7 +75,7 @@ static int read_id(json_object *payload, const char *name, uint32_t *ret, Error 
         if (r < 0)
                 return r;
         if (id < 0 || id >= UINT32_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "member \"%s\" is no user or group", name);
+                return error_set(error, ERROR_INVALID_ARGUMENT, "member \"%s\" is no id", name);
         *ret = (uint32_t) id;
         return 0;
 }
@@ -135,6 +135,8 @@ static int decode_header(const Buffer *line, ChannelRequest *request, Error *err
         if (r >= 0 && free_and_strdup(&request->job, job) < 0)
                 r = error_oom(error);
         if (r >= 0)
+                r = read_id(payload, "pid", (uint32_t *) &request->pid, error);
+        if (r >= 0)
                 r = read_id(payload, "uid", &request->uid, error);
         if (r >= 0)
                 r = read_id(payload, "gid", &request->gid, error);
@@ -168,7 +170,8 @@ int channel_receive(int fd, ChannelRequest *ret, Error *error) {
 }
 
 int channel_read_plain(int fd, ChannelRequest *ret, Error *error) {
-        _cleanup_(channel_request_clear) ChannelRequest request = { .uid = getuid(), .gid = getgid() };
+        _cleanup_(channel_request_clear)
+                ChannelRequest request = { .pid = getpid(), .uid = getuid(), .gid = getgid() };
 
         int n = getgroups(0, NULL);
         if (n < 0)

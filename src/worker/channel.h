@@ -28,6 +28,7 @@ typedef struct ChannelFd {
 typedef struct ChannelRequest {
         Request request;
         char *job; /* NULL: run by hand */
+        pid_t pid; /* of the client; 0: not visible from here */
         uid_t uid;
         gid_t gid;
         gid_t *groups;

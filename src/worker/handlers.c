@@ -90,7 +90,7 @@ static int open_archive(const Work *work, Error *error) {
 
         if (!payload->path) {
                 r = given_fd_open(channel_request_fd(work->request, "archive"), "archive", O_RDONLY,
-                                  GIVEN_FILE | GIVEN_STREAM, &given, error);
+                                  GIVEN_FILE | GIVEN_STREAM, /* client= */ NULL, &given, error);
                 return r < 0 ? r : given.fd;
         }
         if (payload->path[0] != '/')
@@ -161,6 +161,7 @@ static int exec_with_fds(Work *work, Error *error) {
                 .in = channel_request_fd(request, "stdin"),
                 .out = channel_request_fd(request, "stdout"),
                 .err = channel_request_fd(request, "stderr"),
+                .client = { .pid = request->pid, .uid = request->uid, .gid = request->gid },
         };
         int exit_code, r;
 

@@ -9,7 +9,7 @@
 #include "base/time-util.h"
 
 /* One progress line; a client that cannot be reached is noticed by the broker, which cancels. */
-static void send(const Progress *progress, json_object *payload) {
+static void send_payload(const Progress *progress, json_object *payload) {
         _cleanup_(buffer_clear) Buffer line = {};
 
         if (reply_write(REPLY_PROGRESS, payload, &line) >= 0)
@@ -48,7 +48,7 @@ static void on_step(void *userdata, const BuildPlace *place, const char *words) 
                 return;
         _cleanup_json_ json_object *payload = new_payload(progress, place);
         if (payload && json_add_string(payload, "words", words) >= 0)
-                send(progress, payload);
+                send_payload(progress, payload);
 }
 
 static void on_line(void *userdata, const BuildPlace *place, Stream stream, const char *line, size_t n,
@@ -70,7 +70,7 @@ static void on_line(void *userdata, const BuildPlace *place, Stream stream, cons
         if (payload && json_add_string(payload, "stream", stream_to_string(stream)) >= 0 &&
             json_add(payload, "line", json_new_string(line, n)) >= 0 &&
             (!partial || json_add(payload, "partial", json_object_new_boolean(true)) >= 0))
-                send(progress, payload);
+                send_payload(progress, payload);
 }
 
 static void on_bytes(void *userdata, const BuildPlace *place, uint64_t bytes) {
@@ -85,7 +85,7 @@ static void on_bytes(void *userdata, const BuildPlace *place, uint64_t bytes) {
         progress->bytes_told_usec = now;
         _cleanup_json_ json_object *payload = new_payload(progress, place);
         if (payload && json_add(payload, "bytes", json_object_new_int64((int64_t) bytes)) >= 0)
-                send(progress, payload);
+                send_payload(progress, payload);
 }
 
 void progress_start(Progress *progress, Work *work) {

@@ -487,6 +487,23 @@ def test_no_stream_is(kind, stream):
         refused("ContainerExecFD", ID, ["/bin/true"], *streams, words=f'"{stream}"')
 
 
+def test_a_line_of_the_journal_is_the_callers():
+    """Not the daemon's, which journald would take it for by who writes to the socket."""
+    word = f"said by alice {time.time()}"
+
+    def speak():
+        with opened("/dev/null", os.O_RDWR) as null, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as journal:
+            journal.connect("/run/systemd/journal/stdout")
+            journal.sendall(b"alices\n\n6\n0\n0\n0\n0\n")
+            call("ContainerExecFD", ID, ["/bin/echo", word], null, journal.fileno(), null)
+
+    crux.equal(as_alice(speak), None)
+    entry = crux.eventually(lambda: crux.journal(f"MESSAGE={word}"), 10, "the line")[0]
+    crux.equal(entry["_UID"], str(pwd.getpwnam("alice").pw_uid), "_UID")
+    crux.equal(entry["_GID"], str(pwd.getpwnam("alice").pw_gid), "_GID")
+    assert entry.get("_SYSTEMD_UNIT") != crux.SERVICE, entry
+
+
 def test_no_rights_are_written_into_a_program():
     """Alice may write to it, and it would keep its set-user-ID bit."""
     with crux.directory() as directory:

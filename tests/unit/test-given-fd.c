@@ -15,6 +15,8 @@
 
 #define ANYTHING (GIVEN_FILE | GIVEN_STREAM | GIVEN_DEVICE)
 
+static const struct ucred self = {};
+
 /* What can be read at once, in static memory. */
 static const char *read_at_once(int fd) {
         static char data[100];
@@ -33,11 +35,11 @@ TEST(a_terminals_master_stays_the_one_that_it_is) {
 
         cfmakeraw(&raw);
         ASSERT_EQ(openpty(&master, &slave, NULL, &raw, NULL), 0);
-        ASSERT_EQ(given_fd_open(master, "stdout", O_WRONLY, ANYTHING, &out, NULL), 0);
+        ASSERT_EQ(given_fd_open(master, "stdout", O_WRONLY, ANYTHING, &self, &out, NULL), 0);
         ASSERT_EQ(given_fd_write(&out, "there", 5), 5);
         ASSERT_STREQ(read_at_once(slave), "there");
 
-        ASSERT_EQ(given_fd_open(master, "stdin", O_RDONLY, ANYTHING, &in, NULL), 0);
+        ASSERT_EQ(given_fd_open(master, "stdin", O_RDONLY, ANYTHING, &self, &in, NULL), 0);
         ASSERT_EQ(write(slave, "back", 4), 4);
         ASSERT_EQ(given_fd_read(&in, data, sizeof(data)), 4);
         close(master);
@@ -51,7 +53,7 @@ TEST(a_terminal_is_used_without_its_flags_changing) {
 
         cfmakeraw(&raw);
         ASSERT_EQ(openpty(&master, &slave, NULL, &raw, NULL), 0);
-        ASSERT_EQ(given_fd_open(slave, "stdout", O_WRONLY, ANYTHING, &out, NULL), 0);
+        ASSERT_EQ(given_fd_open(slave, "stdout", O_WRONLY, ANYTHING, &self, &out, NULL), 0);
         ASSERT_TRUE(fcntl(out.fd, F_GETFL) & O_NONBLOCK);
         ASSERT_FALSE(fcntl(slave, F_GETFL) & O_NONBLOCK);
         ASSERT_EQ(given_fd_write(&out, "there", 5), 5);
@@ -78,14 +80,14 @@ TEST(files_with_set_id_bits_are_not_written_to) {
                 _cleanup_(error_clear) Error error = {};
 
                 ASSERT_OK(fchmod(fd, table[i].mode));
-                ASSERT_EQ(given_fd_open(fd, "stdout", O_WRONLY, ANYTHING, &out, &error),
+                ASSERT_EQ(given_fd_open(fd, "stdout", O_WRONLY, ANYTHING, &self, &out, &error),
                           table[i].refused ? -EINVAL : 0);
                 if (table[i].refused)
                         ASSERT_STREQ(
                                 error.message,
                                 "the fd of \"stdout\" is a set-user-ID or set-group-ID file, which is not "
                                 "written to");
-                ASSERT_EQ(given_fd_open(fd, "stdin", O_RDONLY, ANYTHING, &in, NULL), 0);
+                ASSERT_EQ(given_fd_open(fd, "stdin", O_RDONLY, ANYTHING, &self, &in, NULL), 0);
         }
 }
 
@@ -110,7 +112,7 @@ TEST(files_that_judge_the_writer_are_not_written_to) {
                 _cleanup_(error_clear) Error error = {};
 
                 ASSERT_OK(fd);
-                int r = given_fd_open(fd, "x", table[i].access, ANYTHING, &given, &error);
+                int r = given_fd_open(fd, "x", table[i].access, ANYTHING, &self, &given, &error);
                 ASSERT_EQ(r, table[i].words ? -EINVAL : 0);
                 if (table[i].words)
                         ASSERT_STREQ(error.message, table[i].words);
@@ -167,4 +169,41 @@ TEST(file_systems_that_judge_are_known) {
                 }
         }
         ASSERT_GE(known, 4);
+}
+
+TEST(messages_are_sent_in_the_clients_name) {
+        static const struct ucred client = { .pid = 1, .uid = 65534, .gid = 65533 };
+        const int on = 1;
+        int pair[2];
+
+        need_root();
+        ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        ASSERT_EQ(setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                const struct ucred *given = i == 0 ? &client : &self;
+                _cleanup_(given_fd_clear) GivenFd out = GIVEN_FD_NULL;
+                union {
+                        char space[CMSG_SPACE(sizeof(struct ucred))];
+                        struct cmsghdr align;
+                } control = {};
+                char data[100];
+                struct iovec iov = { .iov_base = data, .iov_len = sizeof(data) };
+                struct msghdr message = { .msg_iov = &iov,
+                                          .msg_iovlen = 1,
+                                          .msg_control = &control,
+                                          .msg_controllen = sizeof(control) };
+                struct ucred found;
+
+                ASSERT_EQ(given_fd_open(pair[1], "stdout", O_WRONLY, ANYTHING, given, &out, NULL), 0);
+                ASSERT_EQ(given_fd_write(&out, "word", 4), 4);
+                ASSERT_EQ(recvmsg(pair[0], &message, MSG_DONTWAIT), 4);
+                ASSERT_NOT_NULL(CMSG_FIRSTHDR(&message));
+                ASSERT_EQ(CMSG_FIRSTHDR(&message)->cmsg_type, SCM_CREDENTIALS);
+                memcpy(&found, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(found));
+                ASSERT_EQ(found.pid, i == 0 ? 1 : getpid());
+                ASSERT_EQ(found.uid, given->uid);
+                ASSERT_EQ(found.gid, given->gid);
+        }
+        close(pair[0]);
+        close(pair[1]);
 }
