@@ -16,9 +16,11 @@
 #include "broker/bus.h"
 #include "broker/job.h"
 
-/* An answer longer than this does not fit into a message. The specification's limit for an array is 64 MiB.
- */
-#define BUS_ANSWER_MAX ((size_t) MIB(60))
+/* An answer longer than this, as JSON, is refused. dbus-daemon takes a message of up to 32 MiB
+ * (max_message_size, dbus-daemon(1)) and closes the connection at a longer one, with all its calls. In a
+ * message an answer is never longer than as JSON, which has two bytes for what is one there, and a header
+ * needs far less than what is left. */
+#define BUS_ANSWER_MAX ((size_t) MIB(31))
 
 /* Calls at a time, those that are jobs included: each holds its message, and the message its fds. What is
  * over this is refused as busy. */

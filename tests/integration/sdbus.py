@@ -62,6 +62,12 @@ def read_basic(message, kind):
     return bool(target.value) if kind == "b" else target.value
 
 
+def read_bytes(message):
+    data, size = ctypes.c_void_p(), ctypes.c_size_t()
+    check(LIBRARY.sd_bus_message_read_array(message, ctypes.c_char(b"y"), ctypes.byref(data), ctypes.byref(size)), "read bytes")
+    return ctypes.string_at(data, size.value) if size else b""
+
+
 def read_all(message):
     """What is left in the container that the message stands in: structures are tuples, bytes are bytes."""
     values, kind, contents = [], ctypes.c_char(), ctypes.c_char_p()
@@ -71,11 +77,14 @@ def read_all(message):
             values.append(read_basic(message, letter))
             continue
         inside = contents.value
+        if letter == "a" and inside == b"y":
+            values.append(read_bytes(message))
+            continue
         check(LIBRARY.sd_bus_message_enter_container(message, kind, inside), "enter")
         found = read_all(message)
         check(LIBRARY.sd_bus_message_exit_container(message), "leave")
         if letter == "a":
-            values.append(bytes(found) if inside == b"y" else dict(found) if inside[:1] == b"{" else found)
+            values.append(dict(found) if inside[:1] == b"{" else found)
         else:
             values.append(found[0] if letter == "v" else tuple(found))
     return values

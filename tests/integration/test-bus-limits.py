@@ -171,5 +171,30 @@ def test_calls_that_wait_for_polkit_are_charged():
             crux.run("systemctl", "kill", "--signal=CONT", "polkit.service")
 
 
+# ---- answers -----------------------------------------------------------------------------------------------------------
+
+
+def printed(*command):
+    with sdbus.Bus() as bus:
+        return bus.call(NAME, PATH, MANAGER, "ContainerExec", "sas", ID, command)
+
+
+def test_a_long_answer_comes_whole():
+    with connection_stays():
+        code, out, err = printed("/bin/sh", "-c", "yes 123456789 | head -c 20000000")
+        crux.equal((code, len(out), err), (0, 20000000, b""), "the answer")
+
+
+def test_an_answer_that_no_message_takes():
+    with connection_stays():
+        try:
+            printed("/bin/sh", "-c", "yes 123456789 | head -c 40000000")
+        except sdbus.Failure as failure:
+            crux.equal(failure.name, ERROR + "Unsupported", failure.message)
+            crux.contains(failure.message, "too long for the bus")
+        else:
+            raise AssertionError("it came")
+
+
 if __name__ == "__main__":
     crux.main()
