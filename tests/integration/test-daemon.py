@@ -294,7 +294,7 @@ def test_a_client_that_has_gone_has_no_files():
 def test_short_commands_share_a_worker():
     with daemon() as d:
         pids = {d.ask("container-status", {"id": "a"})["pid"] for _ in range(20)}
-        crux.equal(len(pids), 1, "workers")
+        assert len(pids) <= 2, f"workers {pids}: more than the first command's and the first sweep's"
 
 
 def test_a_long_one_has_its_own():
