@@ -43,6 +43,10 @@ void relay_clear(Relay *relay) {
         *relay = (Relay) RELAY_NULL;
 }
 
+static Stream stream_of(RelayStream s) {
+        return s == RELAY_STDERR ? STREAM_STDERR : STREAM_STDOUT;
+}
+
 static bool is_over(const Flow *flow) {
         return *flow->fifo < 0;
 }
@@ -108,7 +112,7 @@ static void lose_reader(const Process *p, Flow *flow) {
         flow->begin = flow->end = 0;
 }
 
-static int fill(const Process *p, RelayStream s, Flow *flow, Error *error) {
+static int fill(Process *p, RelayStream s, Flow *flow, Error *error) {
         const GivenFd from = s == RELAY_STDIN ? flow->given : fifo_of(flow);
 
         ssize_t n = given_fd_read(&from, flow->data, PROCESS_READ_SIZE);
@@ -118,6 +122,8 @@ static int fill(const Process *p, RelayStream s, Flow *flow, Error *error) {
                 return end_stdin(p, flow, error);
         if (n < 0)
                 return error_set_errno(error, (int) n, "read %s", names[s]);
+        if (s != RELAY_STDIN)
+                process_count(p, stream_of(s), (size_t) n);
         if (n == 0)
                 end_flow(flow);
         else if (flow->given.fd >= 0) {
@@ -160,45 +166,36 @@ static struct pollfd waits_for(RelayStream s, const Flow *flow) {
 
 /* Once the process has ended nobody reads its stdin, and of what it has left in the background nobody waits
  * for what readers have gone from, or for more than it can have left itself. */
-static void process_ended(Relay *relay) {
-        bool enough = relay->late >= PROCESS_DRAIN_MAX;
-
-        for (RelayStream s = 0; s < _RELAY_MAX; s++) {
+static void process_ended(Process *p, Relay *relay) {
+        end_flow(&relay->flows[RELAY_STDIN]);
+        for (RelayStream s = RELAY_STDOUT; s < _RELAY_MAX; s++) {
                 Flow *flow = &relay->flows[s];
+                bool enough = process_is_drained(p, stream_of(s)) && !has_piece(flow);
 
-                if (s == RELAY_STDIN || flow->given.fd < 0 || (enough && !has_piece(flow)))
+                if (flow->given.fd < 0 || enough) {
+                        process_abandon(p, stream_of(s));
                         end_flow(flow);
+                }
         }
 }
 
-static bool goes_on(const Relay *relay) {
-        return !relay->ended || !is_over(&relay->flows[RELAY_STDOUT]) ||
-               !is_over(&relay->flows[RELAY_STDERR]);
+static bool goes_on(const Process *p, const Relay *relay) {
+        return !p->ended || !is_over(&relay->flows[RELAY_STDOUT]) || !is_over(&relay->flows[RELAY_STDERR]);
 }
 
-/* Once the process has ended its streams are waited for as long as they are not silent; but a client who
- * takes his time to read is. */
-static int patience(const Relay *relay) {
-        bool patient = !relay->ended || has_piece(&relay->flows[RELAY_STDOUT]) ||
-                       has_piece(&relay->flows[RELAY_STDERR]);
-
-        return patient ? -1 : (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC);
+/* A client who takes his time to read is waited for. */
+static bool is_patient(const Relay *relay) {
+        return has_piece(&relay->flows[RELAY_STDOUT]) || has_piece(&relay->flows[RELAY_STDERR]);
 }
 
-static int move(const Process *p, Relay *relay, const struct pollfd *fds, Error *error) {
+static int move(Process *p, Relay *relay, const struct pollfd *fds, Error *error) {
         int r = 0;
 
         for (RelayStream s = 0; s < _RELAY_MAX && r >= 0; s++) {
-                Flow *flow = &relay->flows[s];
-
                 if (!fds[s].revents)
                         continue;
-                if (has_piece(flow))
-                        r = drain(p, s, flow, error);
-                else {
-                        r = fill(p, s, flow, error);
-                        relay->late += flow->end - flow->begin;
-                }
+                r = has_piece(&relay->flows[s]) ? drain(p, s, &relay->flows[s], error)
+                                                : fill(p, s, &relay->flows[s], error);
         }
         return r;
 }
@@ -209,33 +206,26 @@ int relay_run(Relay *relay, Process *p, Error *error) {
         relay->flows[RELAY_STDIN].fifo = &p->stdin_fd;
         relay->flows[RELAY_STDOUT].fifo = &p->fds[STREAM_STDOUT];
         relay->flows[RELAY_STDERR].fifo = &p->fds[STREAM_STDERR];
-        while (goes_on(relay)) {
+        while (goes_on(p, relay)) {
                 struct pollfd fds[N_FDS] = {
-                        [WAIT] = { .fd = relay->ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
+                        [WAIT] = { .fd = p->ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
                         [CANCEL] = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN },
                 };
                 for (RelayStream s = 0; s < _RELAY_MAX; s++)
                         fds[s] = waits_for(s, &relay->flows[s]);
 
-                int n = poll(fds, N_FDS, patience(relay));
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        return error_set_errno(error, errno, "poll");
-                }
-                if (n == 0)
-                        return 0;
+                int n = process_poll(p, fds, N_FDS, is_patient(relay), error);
+                if (n <= 0)
+                        return n;
                 if (fds[CANCEL].revents)
                         return error_set(error, ERROR_CANCELLED, "cancelled");
                 int r = move(p, relay, fds, error);
                 if (r < 0)
                         return r;
-                if (fds[WAIT].revents && process_has_ended(p)) {
-                        relay->ended = true;
-                        relay->late = 0;
-                }
-                if (relay->ended)
-                        process_ended(relay);
+                if (fds[WAIT].revents)
+                        p->ended = process_has_ended(p);
+                if (p->ended)
+                        process_ended(p, relay);
         }
         return 0;
 }

@@ -42,6 +42,36 @@ bool process_has_ended(const Process *p) {
         return ctr_wait_finish(p->wait, 0, &end, NULL) != 0;
 }
 
+int process_poll(Process *p, struct pollfd *fds, size_t n_fds, bool patient, Error *error) {
+        const bool bounded = p->ended && !patient;
+        const uint64_t began = now_usec(CLOCK_MONOTONIC),
+                       left = PROCESS_DRAIN_TOTAL_USEC - MIN(p->silent_usec, PROCESS_DRAIN_TOTAL_USEC),
+                       timeout = MIN(left, PROCESS_DRAIN_USEC);
+        int n;
+
+        do
+                n = poll(fds, n_fds, bounded ? (int) (timeout / USEC_PER_MSEC) : -1);
+        while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return error_set_errno(error, errno, "poll");
+        if (bounded)
+                p->silent_usec += now_usec(CLOCK_MONOTONIC) - began;
+        return n;
+}
+
+void process_count(Process *p, Stream s, size_t n) {
+        p->late[s] += p->ended ? n : 0;
+}
+
+bool process_is_drained(const Process *p, Stream s) {
+        return p->late[s] >= PROCESS_DRAIN_MAX;
+}
+
+void process_abandon(Process *p, Stream s) {
+        p->abandoned |= p->fds[s] >= 0;
+        p->fds[s] = safe_close(p->fds[s]);
+}
+
 /* A process that containerd is to forget by and by. */
 typedef struct Deletion {
         CtrClient *client;
@@ -118,7 +148,7 @@ static void process_end(Process *p) {
             ctr_task_kill(p->runtime->client, p->container_id, p->id, SIGKILL, false, NULL) >= 0 &&
             ctr_wait_finish(p->wait, TASK_KILL_TIMEOUT_USEC, &end, NULL) > 0)
                 discard_output(p);
-        bool held_open = p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0;
+        bool held_open = p->abandoned || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0;
         if (!p->added || (held_open && p->wait && delete_in_background(p) >= 0))
                 return;
         if (ctr_task_delete_process(p->runtime->client, p->container_id, p->id, NULL, &error) < 0 &&
@@ -229,9 +259,8 @@ static int start(Process *p, const Buffer *spec, Error *error) {
         return r;
 }
 
-/* Reads what is there, how much of it is in *total; the end of the stream closes it. */
-static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *stdio, size_t *total,
-                       Error *error) {
+/* Reads what is there; the end of the stream closes it. */
+static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *stdio, Error *error) {
         ssize_t n = read(p->fds[s], data, PROCESS_READ_SIZE);
 
         if (n < 0)
@@ -242,7 +271,9 @@ static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *std
                 p->fds[s] = safe_close(p->fds[s]);
                 return 0;
         }
-        *total += (size_t) n;
+        process_count(p, s, (size_t) n);
+        if (process_is_drained(p, s))
+                process_abandon(p, s);
         return stdio->output(stdio->userdata, s, data, (size_t) n, error);
 }
 
@@ -251,41 +282,30 @@ static int read_stream(Process *p, Stream s, char *data, const ProcessStdio *std
 static int pump(Process *p, const ProcessStdio *stdio, Error *error) {
         enum { WAIT = _STREAM_MAX, CANCEL, N_FDS };
         _cleanup_free_ char *data = malloc(PROCESS_READ_SIZE);
-        bool ended = false;
-        size_t total = 0; /* since the process's end */
 
         if (!data)
                 return error_oom(error);
-        while (!ended || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0) {
+        while (!p->ended || p->fds[STREAM_STDOUT] >= 0 || p->fds[STREAM_STDERR] >= 0) {
                 struct pollfd fds[N_FDS] = {
                         [STREAM_STDOUT] = { .fd = p->fds[STREAM_STDOUT], .events = POLLIN },
                         [STREAM_STDERR] = { .fd = p->fds[STREAM_STDERR], .events = POLLIN },
-                        [WAIT] = { .fd = ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
+                        [WAIT] = { .fd = p->ended ? -1 : ctr_wait_get_fd(p->wait), .events = POLLIN },
                         [CANCEL] = { .fd = ctr_client_get_cancel_fd(p->runtime->client), .events = POLLIN },
                 };
 
-                int n = poll(fds, N_FDS, ended ? (int) (PROCESS_DRAIN_USEC / USEC_PER_MSEC) : -1);
-                if (n < 0) {
-                        if (errno == EINTR)
-                                continue;
-                        return error_set_errno(error, errno, "poll");
-                }
-                if (n == 0)
-                        return 0;
+                int n = process_poll(p, fds, N_FDS, /* patient= */ false, error);
+                if (n <= 0)
+                        return n;
                 if (fds[CANCEL].revents)
                         return error_set(error, ERROR_CANCELLED, "cancelled");
                 for (Stream s = 0; s < _STREAM_MAX; s++)
                         if (fds[s].revents) {
-                                int r = read_stream(p, s, data, stdio, &total, error);
+                                int r = read_stream(p, s, data, stdio, error);
                                 if (r < 0)
                                         return r;
                         }
-                if (fds[WAIT].revents && process_has_ended(p)) {
-                        ended = true;
-                        total = 0;
-                }
-                if (ended && total >= PROCESS_DRAIN_MAX)
-                        return 0;
+                if (fds[WAIT].revents)
+                        p->ended = process_has_ended(p);
         }
         return 0;
 }

@@ -25,10 +25,11 @@ const char *stream_to_string(Stream stream) _const_;
  * and is the result of the run. */
 typedef int (*ProcessOutput)(void *userdata, Stream stream, const char *data, size_t n, Error *error);
 
-/* How long, after a process has ended, its output is still read while something that it left behind keeps it
- * open, in microseconds from the last byte. More than the process itself can have left to be read is not
- * read. */
+/* How long, after a process has ended, its output is still waited for while something that it left behind
+ * keeps it open, in microseconds: since the last byte, and in all, that is, without the time in which there
+ * was some. More than the process itself can have left to be read is not read. */
 #define PROCESS_DRAIN_USEC UINT64_C(100000)
+#define PROCESS_DRAIN_TOTAL_USEC UINT64_C(2000000)
 
 /* How long a started process's stdin may take to be opened by the shim, in microseconds. */
 #define PROCESS_STDIN_USEC UINT64_C(10000000)

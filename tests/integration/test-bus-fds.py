@@ -372,8 +372,57 @@ def test_what_is_left_in_the_background_is_not_waited_for():
     crux.equal(code, 4)
     assert out.startswith(b"mine\n"), out
     crux.equal(shell("echo mine; (sleep 1000) & exit 4")[:2], (4, b"mine\n"))
+    fresh_container()
+
+
+def fresh_container():
     crux.ask("container-stop", {"id": ID})
     crux.ask("image-start", {"ref": ID, "version": "1"})
+
+
+class FullPipe:
+    """What goes in must wait until somebody takes out what is in it."""
+
+    def __init__(self):
+        self.reader, self.writer = os.pipe()
+        os.set_blocking(self.writer, False)
+        self.size = fcntl.fcntl(self.writer, fcntl.F_GETPIPE_SZ)
+        crux.equal(os.write(self.writer, bytes(self.size)), self.size, "what fits in")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.reader)
+
+    def read(self):
+        """All that went in afterwards."""
+        return b"".join(iter(lambda: os.read(self.reader, 1 << 16), b""))[self.size:]
+
+
+# As much as there is room for on the way, so that it is all still there when who wrote it has ended.
+NUMBERS = "\n".join(map(str, range(300000, 457000))).encode() + b"\n"
+
+
+@crux.table([("both are full", "read go; seq 300000 456999 & seq 300000 456999 >&2; wait", NUMBERS),
+             ("one is flooded", "read go; /bin/yes & seq 300000 456999 >&2; exit 0", b"y\n" * 10000)])
+def test_all_of_both_streams_comes_to_who_reads_late(_, script, begin):
+    stdin, feed = os.pipe()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, FullPipe() as out, FullPipe() as err:
+        code = pool.submit(call, "ContainerExecFD", ID, ["/bin/sh", "-c", script], stdin, out.writer, err.writer)
+        crux.eventually(lambda: crux.executing("read go"), 20, "the program")
+        for fd in (stdin, out.writer, err.writer):
+            os.close(fd)
+        os.write(feed, b"go\n")
+        crux.eventually(lambda: not crux.executing("seq 300000"), 20, "its end")
+        time.sleep(0.5)  # until that is known
+        output = pool.submit(out.read)
+        time.sleep(0.5)  # until there was as much of it as is read at all
+        assert err.read() == NUMBERS, "stderr is not whole"
+        assert output.result().startswith(begin), "stdout is not whole"
+        crux.equal(code.result(), 0, "exit code")
+    os.close(feed)
+    fresh_container()
 
 
 def without_reader(*command):
