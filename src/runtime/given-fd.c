@@ -18,9 +18,16 @@
 /* Minor numbers of MEM_MAJOR, as of the kernel's admin-guide/devices.txt. */
 enum { MINOR_NULL = 3, MINOR_ZERO = 5, MINOR_FULL = 7, MINOR_RANDOM = 8, MINOR_URANDOM = 9 };
 
+/* ptmx(4) */
+static bool is_terminal_master(int fd) {
+        unsigned number;
+
+        return ioctl(fd, TIOCGPTN, &number) >= 0;
+}
+
 static bool is_harmless_device(int fd, const struct stat *st) {
         if (isatty(fd))
-                return true;
+                return !is_terminal_master(fd);
         if (major(st->st_rdev) != MEM_MAJOR)
                 return false;
         switch (minor(st->st_rdev)) {
@@ -33,13 +40,6 @@ static bool is_harmless_device(int fd, const struct stat *st) {
         default:
                 return false;
         }
-}
-
-/* Opened anew, the master of a pseudoterminal is that of another one: ptmx(4). */
-static bool is_terminal_master(int fd) {
-        unsigned number;
-
-        return ioctl(fd, TIOCGPTN, &number) >= 0;
 }
 
 /* What waits for somebody at its other end. */
@@ -132,8 +132,7 @@ int given_fd_open(int fd, const char *name, int access, GivenKind kinds, const s
                         given.client.pid = getpid();
         }
         if (may_block(&st)) {
-                given.fd =
-                        is_terminal_master(fd) ? -EBADF : resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
+                given.fd = resolve_reopen(fd, access | O_NONBLOCK | O_NOCTTY);
                 /* A pipe that nobody reads any more is one that cannot be, some consoles are others. */
                 if (given.fd < 0)
                         given.write_max = TIMID_WRITE_MAX;

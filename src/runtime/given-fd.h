@@ -15,7 +15,8 @@
  *
  * O_NONBLOCK belongs to the open file description, which the client shares. So pipes and terminals are opened
  * anew, as descriptions of our own that do not block, and sockets are asked not to block each time. The
- * master of a pseudoterminal cannot be opened anew, as that would be another one's. */
+ * master of a pseudoterminal is not taken: opened anew it is another one's, and as it is, writing to it may
+ * block whatever poll(2) says. */
 
 #include <sys/socket.h>
 
