@@ -830,11 +830,11 @@ def test_the_bus_may_come_go_and_come_again():
                 for _ in range(3):
                     bus.start()
                     crux.eventually(lambda: bus.call("Status").returncode == 0, 10, "the daemon on the bus")
+                    before = len(d.executing())
                     caller = subprocess.Popen(
                         ["busctl", f"--address={bus.address}", "call", f"xyz.cruciblehq.cruxd1.Instance.{INSTANCE}",
                          "/xyz/cruciblehq/cruxd1", "xyz.cruciblehq.cruxd1.Manager", "ContainerExec", "sas", "x", "2",
                          "sleep", "60"], stderr=subprocess.DEVNULL)
-                    before = len(d.executing())
                     crux.eventually(lambda: len(d.executing()) > before, 10, "the command")
                     cancelled = d.log().count("was cancelled: the client has gone")
                     bus.stop()
