@@ -231,6 +231,14 @@ def journal(*args, since=None):
     return [json.loads(line) for line in lines]
 
 
+def remove_setting(path):
+    """Removes a drop-in of a test, and its directory where nothing else is in it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.dirname(path))
+
+
 def eventually(condition, seconds=10, what="condition"):
     """Waits for condition() to give something true, and returns it."""
     deadline = time.monotonic() + seconds

@@ -34,8 +34,7 @@ def setup():
 
 
 def teardown():
-    if os.path.exists(SETTINGS):
-        os.unlink(SETTINGS)
+    crux.remove_setting(SETTINGS)
     crux.run("systemctl", "start", "containerd.service")
     crux.run("systemctl", "stop", crux.SERVICE)
     crux.destroy_everything()
@@ -447,7 +446,7 @@ def test_it_keeps_nobody_from_leaving():
         crux.equal(crux.show(crux.SERVICE, "Result")["Result"], "success", "result")
         crux.equal(tasks(), ["obj-app"], "tasks")
     finally:
-        os.unlink(SETTINGS)
+        crux.remove_setting(SETTINGS)
         crux.run("systemctl", "stop", crux.SERVICE)
 
 

@@ -126,7 +126,7 @@ def settings(**values):
 
 def remove_settings():
     if os.path.exists(SETTINGS):
-        os.unlink(SETTINGS)
+        crux.remove_setting(SETTINGS)
         crux.run("systemctl", "stop", crux.SERVICE)
 
 

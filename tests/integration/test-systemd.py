@@ -66,8 +66,7 @@ def settings(**values):
 
 def remove_settings():
     if os.path.exists(SETTINGS):
-        os.unlink(SETTINGS)
-        os.rmdir(os.path.dirname(SETTINGS))
+        crux.remove_setting(SETTINGS)
         crux.run("systemctl", "stop", crux.SERVICE)
 
 
@@ -170,7 +169,7 @@ def test_reload():
         crux.run("systemctl", "reload", crux.SERVICE)
         crux.equal((bus_property("QueueMax"), bus_property(*level)), ("77", "debug"))
     finally:
-        os.unlink(SETTINGS)
+        crux.remove_setting(SETTINGS)
         crux.run("systemctl", "reload", crux.SERVICE)
     crux.equal((bus_property("QueueMax"), bus_property(*level)), before)
     crux.equal(crux.show(crux.SERVICE, "MainPID")["MainPID"], pid)
