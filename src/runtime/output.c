@@ -111,10 +111,6 @@ int output_fd(const Output *output) {
         return output->fd;
 }
 
-int output_directory_fd(const Output *output) {
-        return output->dir_fd;
-}
-
 static int link_as(Output *output, const char *name) {
         char path[FD_PATH_MAX];
 

@@ -24,9 +24,6 @@ int output_open(const Identity *identity, int dir_fd, const char *directory, con
 /* Where its content is to be written. Borrowed. */
 int output_fd(const Output *output) _pure_;
 
-/* The directory that it will appear in. Borrowed. */
-int output_directory_fd(const Output *output) _pure_;
-
 /* Gives the file its name. Once; whether it worked or not, output_free() comes after it. Does not sync: after
  * a power failure the file may be an older one, as with any file just copied. */
 int output_commit(Output *output, Error *error);
